@@ -1,0 +1,167 @@
+//! How a caller's block is entered and left (semantics 3, 5 and 7).
+//!
+//! Whatever happens inside, the block ends only when the callee has ended or a bound has passed; what
+//! leaves it is decided in one place, [`precedence`]. Waiting for the callee is not subject to the
+//! scope that was cancelled: teardown is shielded and bounded.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use steading_types::{ErrorKind, Outcome};
+
+use crate::codec;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::link::{Link, LinkState, On};
+use crate::runtime::{failure, implied_unit};
+use crate::scope::{self, Block, Node, scoped};
+use crate::timer::Alarm;
+
+/// How long the end of a cancelled callee is waited for. The host's ladder is shorter, so this passes
+/// only if the host itself is in trouble.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
+/// A context that is the block's to look after. Dropped early, it lets go, and the host cancels the callee.
+pub(crate) struct Held {
+    link: Arc<Link>,
+    _block: Block,
+}
+
+impl Held {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        let _block = Block::enter();
+        Self { link, _block }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.link.close_stream();
+        self.link.actor.boundary().release(self.link.key);
+        self.link.actor.forget(self.link.key);
+    }
+}
+
+/// Runs a block over a context that was just opened.
+pub(crate) async fn run<S, R, St, T, F>(link: Arc<Link>, body: F) -> Result<T>
+where
+    St: DeserializeOwned,
+    F: AsyncFnOnce(Context<S, R, St>, St) -> Result<T>,
+{
+    let held = Held::new(link);
+    let link = &held.link;
+    let first = match enter(link).await.and_then(|value| codec::decode(&value)) {
+        Ok(first) => first,
+        Err(error) => return Err(leave_with_error(link, error).await),
+    };
+    let node = Node::inside_current(&link.actor);
+    link.enter_scope(&node);
+    let end = scoped(node, body(Context::new(link.clone()), first)).await;
+    link.close_stream();
+    match end.and_then(|end| end) {
+        Ok(value) => leave(link).await.map(|()| value),
+        Err(error) => Err(leave_with_error(link, error).await),
+    }
+}
+
+/// A block without a body: waits for the result of a call.
+pub(crate) async fn call(link: Arc<Link>) -> Result<Bytes> {
+    let held = Held::new(link);
+    match wait_end(&held.link).await {
+        Ok(()) => judge(&held.link),
+        Err(error) => Err(leave_with_error(&held.link, error).await),
+    }
+}
+
+/// Waits for the first value.
+async fn enter(link: &Arc<Link>) -> Result<Bytes> {
+    let step = |state: &mut LinkState| match (&state.outcome, &state.started) {
+        (Some(outcome), _) if failure(outcome).is_some() => failure(outcome).map(Err),
+        (_, Some(value)) => Some(Ok(value.clone())),
+        (Some(_), None) => Some(Ok(implied_unit())),
+        (None, None) => None,
+    };
+    link.wait_in_block(step).await
+}
+
+/// Waits for the end of the callee; `Err` if the current scope is cancelled first.
+pub(crate) async fn wait_end(link: &Arc<Link>) -> Result<()> {
+    link.wait_in_block(|state| state.outcome.as_ref().map(|_| Ok(()))).await
+}
+
+/// The value of a context that has ended, or what to raise instead.
+pub(crate) fn judge(link: &Link) -> Result<Bytes> {
+    link.with(|state| match &state.outcome {
+        Some(Outcome::Returned(value)) => Ok(value.clone()),
+        Some(Outcome::Cancelled(c)) if state.is_echo(link, c) => Err(Error::absorbed(c.clone())),
+        Some(outcome) => Err(failure(outcome).unwrap_or_else(|| no_outcome(link))),
+        None => Err(no_outcome(link)),
+    })
+}
+
+fn no_outcome(link: &Link) -> Error {
+    Error::fault(ErrorKind::Internal, format!("{}: no outcome", link.endpoint))
+}
+
+/// The body has ended well: the callee decides.
+async fn leave(link: &Arc<Link>) -> Result<()> {
+    let waited = match link.with(|state| state.cancel_called) {
+        true => bounded(link).await,
+        false => wait_end(link).await,
+    };
+    match waited {
+        Err(error) if error.is_cancelled() => Err(leave_with_error(link, error).await),
+        Err(error) => Err(error),
+        Ok(()) => match judge(link) {
+            Err(error) if !error.is_absorbed() => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// The body has failed or was cancelled: the callee is cancelled and waited for, then one error leaves.
+async fn leave_with_error(link: &Arc<Link>, error: Error) -> Error {
+    link.close_stream();
+    link.with(|state| _ = state.local_error.get_or_insert_with(|| error.clone()));
+    link.cancel(None);
+    // A callee that does not answer in time is the host's trouble by now, and never better news than `error`.
+    bounded(link).await.ok();
+    precedence(link, error)
+}
+
+/// Waits for the end of the callee whatever happens to the current scope, but not for ever.
+async fn bounded(link: &Arc<Link>) -> Result<()> {
+    let ended = link.wait(On::Progress, |state: &mut LinkState| state.outcome.as_ref().map(|_| ()));
+    let (mut ended, mut alarm) = (pin!(ended), pin!(Alarm::after(&link.actor, CANCEL_GRACE)));
+    poll_fn(|cx| {
+        if ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        alarm.as_mut().poll(cx).map(|()| Err(cancel_timeout(link)))
+    })
+    .await
+}
+
+fn cancel_timeout(link: &Link) -> Error {
+    let message = format!("{}: no answer to the cancel within {CANCEL_GRACE:?}", link.endpoint);
+    Error::fault(ErrorKind::CancelTimeout, message)
+}
+
+/// User error > foreign remote error > foreign cancellation > local cancellation > absorbed own cancel.
+fn precedence(link: &Link, error: Error) -> Error {
+    if !error.is_cancelled() {
+        return error;
+    }
+    let outer = scope::check().is_err();
+    link.with(|state| match &state.outcome {
+        Some(Outcome::Cancelled(c)) if state.is_echo(link, c) && !outer => Error::absorbed(c.clone()),
+        Some(Outcome::Cancelled(c)) if c.canceller == *link.actor.me() => error,
+        Some(outcome) => failure(outcome).unwrap_or(error),
+        None => error,
+    })
+}

@@ -1,0 +1,41 @@
+//! Contexts, streams, nurseries and cancel scopes as an actor author uses them.
+//!
+//! One library for both kinds of actor: guests run it over WIT imports, native actors over their core,
+//! and it cannot tell which, because all it knows is a [`Boundary`](steading_types::Boundary). It never
+//! blocks, never spawns, and knows neither tokio nor wasm; whoever drives it delivers events to
+//! [`Actor`] and polls the futures. Start reading at `runtime.rs` (what an actor remembers), then
+//! `link.rs` (one side of a context), `block.rs` (how a caller's block ends) and `scope.rs` (cancelling).
+
+mod block;
+mod codec;
+mod context;
+mod endpoint;
+mod error;
+mod link;
+mod nursery;
+mod portal;
+mod runtime;
+mod scope;
+mod stream;
+mod timer;
+mod waiters;
+
+pub use codec::{decode, encode};
+pub use context::{Context, Side};
+pub use endpoint::{Endpoint, Invocation, plain, with_context};
+pub use error::{AbsorbedExt, Error, Result};
+pub use nursery::{Nursery, Running, nursery};
+pub use portal::{ContextBuilder, Portal};
+pub use runtime::Actor;
+pub use scope::{CancelScope, Current, cancelled, checkpoint, current, shield, try_current};
+pub use steading_types::{
+    ActorId, BoxedError, Cancellation, Cause, Description, EndpointInfo, EndpointKind, ErrorKind, Level, Outcome,
+    Parameter, Rung, Spec, Window,
+};
+pub use stream::{Stream, TrySend};
+pub use timer::{sleep, sleep_until, timeout};
+
+/// Locks what cannot be left half-changed: a panic of a user's serialiser must not take the actor along.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,370 @@
+//! Cancel scopes: a tree of nodes, level-triggered.
+//!
+//! Cancelling a node marks everything below it, down to the shields. A future of this library asks "is
+//! my scope cancelled?" whenever it is polled and answers with the cancellation, again and again: a
+//! cancel cannot be missed. Foreign futures know nothing of scopes, so the wrapper [`scoped`] drops what
+//! still waits after a cancel, unless a block inside is at work: blocks (contexts, nurseries, shields)
+//! are never dropped by a scope, they end their own body and tear down first.
+//!
+//! The current node is a thread-local set during each poll; polls are synchronous, so this holds in wasm
+//! as well as on tokio's workers.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Poll, Waker};
+
+use steading_types::{ActorId, Cancellation, Cause, Key};
+
+use crate::error::{Error, Result};
+use crate::lock;
+use crate::portal::Portal;
+use crate::runtime::Actor;
+use crate::waiters::{Slot, Waiters};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+}
+
+/// One cancel scope.
+pub(crate) struct Node {
+    actor: Actor,
+    /// The context whose task runs in here.
+    context: Option<Key>,
+    parent: Option<Arc<Node>>,
+    shield: bool,
+    cancelled: AtomicBool,
+    /// Blocks at work in here or below.
+    blocks: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    cancellation: Option<Cancellation>,
+    children: Vec<Weak<Node>>,
+    waiters: Waiters,
+}
+
+impl Node {
+    /// The scope of a task nobody here has started.
+    pub(crate) fn root(actor: Actor, context: Option<Key>) -> Arc<Self> {
+        Self::make(actor, context, None, false)
+    }
+
+    /// A scope inside the current one, if there is one.
+    pub(crate) fn inside_current(actor: &Actor) -> Arc<Self> {
+        let parent = try_current_node();
+        let context = parent.as_ref().and_then(|p| p.context_of(actor));
+        Self::make(actor.clone(), context, parent, false)
+    }
+
+    fn make(actor: Actor, context: Option<Key>, parent: Option<Arc<Self>>, shield: bool) -> Arc<Self> {
+        let node = Arc::new(Self {
+            actor,
+            context,
+            parent,
+            shield,
+            cancelled: AtomicBool::new(false),
+            blocks: AtomicUsize::new(0),
+            inner: Mutex::default(),
+        });
+        if let Some(parent) = &node.parent {
+            // Under the parent's lock, so that a cancel sees either the child or is seen by it.
+            let mut inner = lock(&parent.inner);
+            inner.children.push(Arc::downgrade(&node));
+            node.cancelled
+                .store(!shield && parent.is_cancelled(), Ordering::Release);
+        }
+        node
+    }
+
+    /// A scope inside this one.
+    pub(crate) fn child(self: &Arc<Self>) -> Arc<Self> {
+        Self::make(self.actor.clone(), self.context, Some(self.clone()), false)
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The context key of the task in here, if it is a task of this actor.
+    pub(crate) fn context_of(&self, actor: &Actor) -> Option<Key> {
+        self.actor.is_same(actor).then_some(self.context).flatten()
+    }
+
+    /// Is `self` this node or below it?
+    pub(crate) fn is_within(&self, node: &Arc<Self>) -> bool {
+        std::ptr::eq(self, &**node) || self.parent.as_ref().is_some_and(|parent| parent.is_within(node))
+    }
+
+    /// Cancels everything in here. Only the first cancellation counts.
+    pub(crate) fn cancel(&self, cancellation: Cancellation) {
+        lock(&self.inner).cancellation.get_or_insert(cancellation);
+        let mut woken = Vec::new();
+        self.mark(&mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn mark(&self, woken: &mut Vec<Waker>) {
+        let mut inner = lock(&self.inner);
+        self.cancelled.store(true, Ordering::Release);
+        inner.waiters.drain_into(woken);
+        let children: Vec<_> = inner.children.iter().filter_map(Weak::upgrade).collect();
+        drop(inner);
+        children.iter().filter(|c| !c.shield).for_each(|c| c.mark(woken));
+    }
+
+    /// Who cancelled this scope: the nearest answer upwards.
+    pub(crate) fn cancellation(&self) -> Option<Cancellation> {
+        if !self.is_cancelled() {
+            return None;
+        }
+        let own = lock(&self.inner).cancellation.clone();
+        own.or_else(|| self.parent.as_ref()?.cancellation())
+    }
+
+    fn raise(&self) -> Error {
+        let cancellation = self.cancellation().unwrap_or_else(|| Cancellation {
+            canceller: self.actor.me().clone(),
+            reason: None,
+            cause: Cause::ParentTeardown,
+        });
+        Error::cancelled(cancellation)
+    }
+
+    fn enter(self: &Arc<Self>) -> Entered {
+        Entered(CURRENT.replace(Some(self.clone())))
+    }
+
+    fn count_block(&self, change: impl Fn(&AtomicUsize) + Copy) {
+        change(&self.blocks);
+        if let Some(parent) = &self.parent {
+            parent.count_block(change);
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(parent) = &self.parent {
+            lock(&parent.inner).children.retain(|child| child.strong_count() > 0);
+        }
+    }
+}
+
+/// Wakes a future when a scope is cancelled, as long as it is there.
+pub(crate) struct Watch {
+    node: Arc<Node>,
+    slot: Slot,
+}
+
+impl Watch {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        let slot = Slot::default();
+        Self { node, slot }
+    }
+
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        lock(&self.node.inner).waiters.register(&mut self.slot, waker);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Bound, so that the waker is dropped after the lock.
+        let _waker = lock(&self.node.inner).waiters.remove(&self.slot);
+    }
+}
+
+/// Puts the scope that was current before back in its place.
+struct Entered(Option<Arc<Node>>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// A block at work in the current scope, which therefore must not be dropped by it.
+pub(crate) struct Block(Option<Arc<Node>>);
+
+impl Block {
+    pub(crate) fn enter() -> Self {
+        let node = try_current_node();
+        if let Some(node) = &node {
+            node.count_block(|blocks| _ = blocks.fetch_add(1, Ordering::AcqRel));
+        }
+        Self(node)
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let Some(node) = &self.0 {
+            node.count_block(|blocks| _ = blocks.fetch_sub(1, Ordering::AcqRel));
+        }
+    }
+}
+
+/// Runs `future` in this scope; `Err` with the cancellation if it still waited when the scope was
+/// cancelled.
+pub(crate) async fn scoped<F: Future>(node: Arc<Node>, future: F) -> Result<F::Output> {
+    let mut future = pin!(future);
+    let mut watch = Watch::new(node.clone());
+    poll_fn(|cx| {
+        let _entered = node.enter();
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        watch.register(cx.waker());
+        if node.is_cancelled() && node.blocks.load(Ordering::Acquire) == 0 {
+            return Poll::Ready(Err(node.raise()));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+pub(crate) fn try_current_node() -> Option<Arc<Node>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// The cancellation of the current scope, as an error.
+pub(crate) fn check() -> Result<()> {
+    CURRENT.with_borrow(|node| match node {
+        Some(node) if node.is_cancelled() => Err(node.raise()),
+        _ => Ok(()),
+    })
+}
+
+/// The task that is being polled: which actor it belongs to.
+#[derive(Clone)]
+pub struct Current(Arc<Node>);
+
+/// The current task's surroundings.
+///
+/// # Panics
+/// Outside a task of an actor. [`try_current`] says so instead.
+pub fn current() -> Current {
+    try_current().expect("called from a task of an actor, as documented")
+}
+
+/// The current task's surroundings, if this code runs in a task of an actor.
+pub fn try_current() -> Option<Current> {
+    try_current_node().map(Current)
+}
+
+impl Current {
+    /// The actor this task belongs to.
+    pub fn actor(&self) -> &Actor {
+        &self.0.actor
+    }
+
+    /// Who this actor is.
+    pub fn id(&self) -> &ActorId {
+        self.0.actor.me()
+    }
+
+    /// A portal to this very actor: to hand on, not to open contexts with.
+    pub fn portal(&self) -> Portal {
+        self.0.actor.portal(0, self.id().clone())
+    }
+
+    /// Who cancelled the current scope, if anybody did.
+    pub fn cancellation(&self) -> Option<Cancellation> {
+        self.0.cancellation()
+    }
+}
+
+/// Waits until the current scope is cancelled and says by whom.
+pub async fn cancelled() -> Cancellation {
+    let Some(node) = try_current_node() else {
+        return std::future::pending().await;
+    };
+    let mut watch = Watch::new(node);
+    poll_fn(|cx| {
+        watch.register(cx.waker());
+        watch.node.cancellation().map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+/// A cancel scope by hand: what runs in it can be cancelled as a whole. Clones are the same scope.
+#[derive(Clone)]
+pub struct CancelScope(Arc<Node>);
+
+impl CancelScope {
+    /// A scope of its own, for code that no endpoint started: a native program's body.
+    pub fn root(actor: &Actor) -> Self {
+        Self(Node::root(actor.clone(), None))
+    }
+
+    /// A scope inside the current one.
+    ///
+    /// # Panics
+    /// Outside a task of an actor.
+    pub fn inside() -> Self {
+        Self(current().0.child())
+    }
+
+    /// Cancels everything that runs in here, in this actor's name. An empty `reason` is none.
+    pub fn cancel_with(&self, reason: &str) {
+        self.0.cancel(self.0.actor.cancellation(reason, Cause::Requested));
+    }
+
+    /// Has it been cancelled, or a scope around it?
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Cancels everything that runs in here. Only the first cancellation counts.
+    pub fn cancel(&self, cancellation: Cancellation) {
+        self.0.cancel(cancellation);
+    }
+
+    /// Runs `future` as a task of the actor.
+    ///
+    /// # Errors
+    /// The cancellation, if the future still waited when the scope was cancelled.
+    pub async fn run<F: Future>(&self, future: F) -> Result<F::Output> {
+        scoped(self.0.clone(), future).await
+    }
+}
+
+/// Lets a long computation notice a cancel.
+///
+/// # Errors
+/// The cancellation of the current scope.
+pub fn checkpoint() -> Result<()> {
+    check()
+}
+
+/// Runs `future` to its end even if the current scope is cancelled meanwhile.
+pub async fn shield<F: Future>(future: F) -> F::Output {
+    let Some(current) = try_current_node() else {
+        return future.await;
+    };
+    let _block = Block::enter();
+    let node = Node::make(current.actor.clone(), current.context, Some(current), true);
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = node.enter();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// As [`check`]; outside any task, asks `node` instead.
+pub(crate) fn check_or(node: Option<&Arc<Node>>) -> Result<()> {
+    CURRENT.with_borrow(|current| match current.as_ref().or(node) {
+        Some(node) if node.is_cancelled() => Err(node.raise()),
+        _ => Ok(()),
+    })
+}

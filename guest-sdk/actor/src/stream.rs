@@ -1,0 +1,116 @@
+//! The message phase of a context.
+//!
+//! Messages go into the context's buffer and leave in batches, when the actor flushes or the buffer is
+//! full; they come in as batches and are cut out one by one. Credit is spent when a message enters the
+//! buffer and given back when the receiving task takes it (semantics 8).
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::error::{Error, Result};
+use crate::link::{Link, On};
+
+/// The open stream of a context: sends `S`, receives `R`. A handle: several tasks may send and receive,
+/// each message goes to one of them.
+pub struct Stream<S, R> {
+    link: Arc<Link>,
+    types: PhantomData<fn(S) -> R>,
+}
+
+/// What became of a message that was not waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrySend {
+    /// It is on its way.
+    Sent,
+    /// The receiver has granted no credit for it; it was not sent.
+    WouldBlock,
+}
+
+impl<S, R> Clone for Stream<S, R> {
+    fn clone(&self) -> Self {
+        Self::new(self.link.clone())
+    }
+}
+
+impl<S, R> fmt::Debug for Stream<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream of {}", self.link.endpoint)
+    }
+}
+
+impl<S, R> Stream<S, R> {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<S, R> Stream<S, R> {
+    /// Says that this side sends no more: the peer's `next` answers `None` after what is on its way.
+    /// Receiving goes on. Leaving the stream's block does this as well. Idempotent.
+    pub fn stop(&self) {
+        self.link.stop_sending();
+    }
+}
+
+impl<S: Serialize, R> Stream<S, R> {
+    /// Sends a message, waiting for credit if the receiver has granted none. One larger than the
+    /// receiver's whole byte window may go once (nearly) all of the window is free.
+    ///
+    /// Cancel-safe: a send that was dropped while it waited has sent nothing.
+    ///
+    /// # Errors
+    /// The remote error if the context has ended; the cancellation of the current scope.
+    pub async fn send(&self, value: S) -> Result<()> {
+        let mut need = 0;
+        let send = |state: &mut _| self.link.send(state, &value, &mut need);
+        self.link.wait(On::Send, send).await
+    }
+
+    /// Sends a message if there is credit for it now.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn try_send(&self, value: &S) -> Result<TrySend> {
+        match self.link.with(|state| self.link.send(state, value, &mut 0)) {
+            Some(sent) => sent.map(|()| TrySend::Sent),
+            None => Ok(TrySend::WouldBlock),
+        }
+    }
+}
+
+impl<S, R: DeserializeOwned> Stream<S, R> {
+    /// The next message; `None` once the peer has sent its last. Asking again answers the same.
+    ///
+    /// Cancel-safe: a `next` that was dropped while it waited has taken nothing.
+    ///
+    /// # Errors
+    /// The remote error if the peer failed or was cancelled; `PayloadMismatch` if the message is not an
+    /// `R`; the cancellation of the current scope.
+    pub async fn next(&self) -> Result<Option<R>> {
+        match self.link.wait(On::Receive, |state| self.link.receive(state)).await? {
+            Some(message) => codec::decode(&message).map(Some).map_err(|e| self.mismatch(e)),
+            None => Ok(None),
+        }
+    }
+
+    /// The messages as a stream of the `futures` crate.
+    pub fn messages(&self) -> impl futures_util::Stream<Item = Result<R>> + use<S, R> {
+        futures_util::stream::try_unfold(self.clone(), |stream| async {
+            let message = stream.next().await?;
+            Ok(message.map(|message| (message, stream)))
+        })
+    }
+
+    fn mismatch(&self, error: Error) -> Error {
+        self.link.with(|state| state.local_error = Some(error.clone()));
+        error
+    }
+}

@@ -1,0 +1,47 @@
+//! Tasks that wait for one thing to change.
+//!
+//! Every change wakes all of them and each looks for itself: there are few, and a task that was dropped
+//! in a `select!` must not swallow the wake of another.
+
+use std::task::Waker;
+
+/// A place in the queue, kept by the waiting future.
+#[derive(Default)]
+pub(crate) struct Slot(u64);
+
+/// The wakers of waiting futures.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    last: u64,
+    list: Vec<(u64, Waker)>,
+}
+
+impl Waiters {
+    /// Waits, or goes on waiting, in `slot`.
+    pub(crate) fn register(&mut self, slot: &mut Slot, waker: &Waker) {
+        match self.list.iter_mut().find(|(id, _)| *id == slot.0) {
+            Some((_, known)) => known.clone_from(waker),
+            None => {
+                self.last += 1;
+                slot.0 = self.last;
+                self.list.push((slot.0, waker.clone()));
+            }
+        }
+    }
+
+    /// Waits no longer. The waker is handed out because it must not be dropped under a lock.
+    pub(crate) fn remove(&mut self, slot: &Slot) -> Option<Waker> {
+        let at = self.list.iter().position(|(id, _)| *id == slot.0)?;
+        Some(self.list.swap_remove(at).1)
+    }
+
+    /// Moves all wakers to `woken`, for waking after the lock is gone.
+    pub(crate) fn drain_into(&mut self, woken: &mut Vec<Waker>) {
+        woken.extend(self.list.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Does anybody wait?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}

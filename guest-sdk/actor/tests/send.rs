@@ -1,0 +1,73 @@
+//! A law for the compiler: futures of this library can be spawned on any runtime, as deep as they nest.
+
+use std::time::Duration;
+
+use steading_actor::{Context, Endpoint, Error, Portal, Result, Spec, Stream, nursery, shield, sleep, timeout};
+
+fn assert_send<T: Send>(future: T) -> T {
+    future
+}
+
+async fn dialogue(portal: Portal) -> Result<u64> {
+    nursery(async |n| {
+        let child = n.start_actor(Spec::this_component("child")).await?;
+        let once = n.run_in_actor::<u32, _>(Spec::component("other", "once"), "work", &(1, "two"));
+        let sum = child
+            .open_context("scan", &"pattern", async |ctx: Context<String, u64, u32>, first| {
+                let sent = ctx
+                    .stream(async |s| {
+                        s.send(String::from("path")).await?;
+                        let mut sum = 0u64;
+                        while let Some(n) = s.next().await? {
+                            sum += n;
+                        }
+                        timeout(Duration::from_secs(1), sleep(Duration::from_secs(2))).await?;
+                        Ok(sum)
+                    })
+                    .await?;
+                let inner = portal
+                    .context("deeper")
+                    .args(&first)
+                    .open(async |ctx: Context<(), (), ()>, ()| ctx.wait_result::<u64>().await)
+                    .await?;
+                ctx.cancel("enough").await;
+                Ok(sent + inner)
+            })
+            .await?;
+        child.cancel_actor("done").await?;
+        Ok(sum + u64::from(once.result().await?))
+    })
+    .await
+}
+
+#[test]
+fn nested_blocks_can_be_spawned_on_a_threaded_runtime() {
+    fn spawn(portal: Portal) -> tokio::task::JoinHandle<Result<u64>> {
+        tokio::spawn(assert_send(shield(dialogue(portal))))
+    }
+    // The compiler has checked it; nothing needs to run.
+    let _: fn(Portal) -> tokio::task::JoinHandle<Result<u64>> = spawn;
+}
+
+#[test]
+fn native_functions_are_endpoints() {
+    async fn add((a, b): (u32, u32)) -> Result<u32> {
+        Ok(a + b)
+    }
+    async fn echo(ctx: Context<String, String>, times: u32) -> Result<u32> {
+        ctx.started(()).await?;
+        ctx.stream(async |s: Stream<String, String>| {
+            for _ in 0..times {
+                let line = s.next().await?.ok_or_else(|| Error::msg("too early"))?;
+                s.send(line).await?;
+            }
+            Ok(times)
+        })
+        .await
+    }
+    assert_eq!(Endpoint::plain("add", add).info().name, "add");
+    assert_eq!(
+        Endpoint::context("echo", echo).docs("Echoes.").info().sends,
+        "alloc::string::String"
+    );
+}

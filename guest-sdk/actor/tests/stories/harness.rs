@@ -1,0 +1,330 @@
+//! One actor, its recorded boundary, and tasks that are polled when woken.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use steading_actor::*;
+use steading_types::*;
+
+pub fn actor_id(name: &str, n: u64) -> ActorId {
+    ActorId::new(name, Uuid { high: n << 32, low: n })
+}
+
+pub fn me() -> ActorId {
+    actor_id("me", 1)
+}
+
+pub fn peer() -> ActorId {
+    actor_id("peer", 2)
+}
+
+pub fn third() -> ActorId {
+    actor_id("third", 3)
+}
+
+pub fn cancelled_by(canceller: ActorId) -> Cancellation {
+    Cancellation {
+        canceller,
+        reason: None,
+        cause: Cause::Requested,
+    }
+}
+
+pub fn failure(message: &str) -> Box<BoxedError> {
+    Box::new(BoxedError::new(ErrorKind::EndpointError, peer(), message))
+}
+
+pub fn bytes<T: serde::Serialize>(value: &T) -> Bytes {
+    encode(value).unwrap().into()
+}
+
+/// A batch of these messages.
+pub fn batch<T: serde::Serialize>(values: &[T]) -> Bytes {
+    let mut batch = Vec::new();
+    for value in values {
+        push_message(&mut batch, &bytes(value));
+    }
+    batch.into()
+}
+
+/// Writes down every operation as a line.
+#[derive(Default)]
+pub struct Recorder {
+    lines: Mutex<Vec<String>>,
+    keys: AtomicU32,
+    clock: AtomicU64,
+}
+
+impl Recorder {
+    fn note(&self, line: String) -> Result<(), Refusal> {
+        self.lines.lock().unwrap().push(line);
+        Ok(())
+    }
+
+    fn key(&self) -> u32 {
+        self.keys.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+fn because(reason: Option<String>) -> String {
+    reason.map(|r| format!(" ({r})")).unwrap_or_default()
+}
+
+impl Boundary for Recorder {
+    fn self_id(&self) -> ActorId {
+        me()
+    }
+    fn now(&self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+    fn wake_at(&self, time: u64) {
+        self.note(format!("wake {time}")).unwrap();
+    }
+    fn open(&self, options: OpenOptions, _: Vec<u8>) -> Result<Key, BoxedError> {
+        if options.target == 0 {
+            return Err(BoxedError::new(ErrorKind::InvalidOperation, me(), "that is you"));
+        }
+        let key = self.key();
+        let parent = options.parent.map(|p| format!(" in c{p}")).unwrap_or_default();
+        self.note(format!("open c{key} {}{parent}", options.endpoint)).unwrap();
+        Ok(key)
+    }
+    fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
+        self.note(format!("started c{context} {value:x?}"))
+    }
+    fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        self.note(match ending {
+            Ending::Returned(value) => format!("finish c{context} returned {:x?}", &value[..]),
+            Ending::Failed(e) => format!("finish c{context} failed {}: {}", e.kind, e.message),
+            Ending::Cancelled => format!("finish c{context} cancelled"),
+        })
+    }
+    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
+        self.note(format!("cancel c{context}{}", because(reason)))
+    }
+    fn release(&self, context: Key) {
+        self.note(format!("release c{context}")).unwrap();
+    }
+    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
+        self.note(format!("stream c{context}"))
+    }
+    fn send_batch(&self, context: Key, mut batch: &[u8]) -> Result<(), Refusal> {
+        let mut lengths = Vec::new();
+        while let Some((message, rest)) = split_message(batch) {
+            lengths.push(message.len());
+            batch = rest;
+        }
+        self.note(format!("send c{context} {lengths:?}"))
+    }
+    fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {
+        self.note(format!("credit c{context} {messages} {bytes}"))
+    }
+    fn stop(&self, context: Key) -> Result<(), Refusal> {
+        self.note(format!("stop c{context}"))
+    }
+    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
+        let key = self.key();
+        let parent = parent.map(|p| format!(" in c{p}")).unwrap_or_default();
+        self.note(format!("nursery n{key}{parent}"))?;
+        Ok(key)
+    }
+    fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+        let key = self.key();
+        self.note(format!("spawn p{key} {} in n{nursery}", spec.name)).unwrap();
+        Ok(key)
+    }
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
+        self.note(format!("cancel n{nursery}{}", because(reason))).unwrap();
+    }
+    fn nursery_close(&self, nursery: Key) {
+        self.note(format!("close n{nursery}")).unwrap();
+    }
+    fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
+        self.note(format!("cancel p{target}{}", because(reason)))
+    }
+    fn cancel_self(&self, _: Option<String>) {}
+    fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
+        self.note(format!("log {message}")).unwrap();
+    }
+}
+
+/// One actor under test.
+pub struct World {
+    pub actor: Actor,
+    recorder: Arc<Recorder>,
+    scope: CancelScope,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let recorder = Arc::new(Recorder::default());
+        let actor = Actor::new(recorder.clone());
+        Self {
+            scope: CancelScope::root(&actor),
+            recorder,
+            actor,
+        }
+    }
+
+    pub fn portal(&self) -> Portal {
+        self.actor.portal(9, peer())
+    }
+
+    /// A task in the actor's root scope.
+    pub fn task<T: 'static>(&self, future: impl Future<Output = Result<T>> + 'static) -> Task<T> {
+        let scope = self.scope.clone();
+        let future = async move { scope.run(future).await.and_then(|end| end) };
+        Task::new(Box::pin(future))
+    }
+
+    pub fn cancel(&self, canceller: ActorId) {
+        self.scope.cancel(cancelled_by(canceller));
+    }
+
+    /// What was asked since the last time.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.recorder.lines.lock().unwrap())
+    }
+
+    pub fn invoke(&self, context: Key) -> Invocation {
+        let start = Start {
+            context,
+            endpoint: 0,
+            args: bytes(&7u32),
+            caller: peer(),
+            deadline: None,
+            window: Window::DEFAULT,
+        };
+        self.actor
+            .deliver(Event::Start(start))
+            .expect("a start is an invocation")
+    }
+
+    fn deliver(&self, event: Event) {
+        assert!(self.actor.deliver(event).is_none());
+    }
+
+    pub fn started<T: serde::Serialize>(&self, context: Key, value: &T) {
+        self.started_with(context, value, Window::DEFAULT);
+    }
+
+    pub fn started_with<T: serde::Serialize>(&self, context: Key, value: &T, window: Window) {
+        self.deliver(Event::Started {
+            context,
+            value: bytes(value),
+            peer: peer(),
+            window,
+        });
+    }
+
+    pub fn data<T: serde::Serialize>(&self, context: Key, values: &[T]) {
+        self.deliver(Event::Data {
+            context,
+            batch: batch(values),
+        });
+    }
+
+    pub fn stop(&self, context: Key) {
+        self.deliver(Event::Stop(context));
+    }
+
+    pub fn credit(&self, context: Key, messages: u32, bytes: u32) {
+        self.deliver(Event::Credit {
+            context,
+            messages,
+            bytes,
+        });
+    }
+
+    pub fn cancel_task(&self, context: Key, canceller: ActorId) {
+        self.deliver(Event::Cancel {
+            context,
+            cancellation: cancelled_by(canceller),
+        });
+    }
+
+    pub fn returned<T: serde::Serialize>(&self, context: Key, value: &T) {
+        self.ended(context, Outcome::Returned(bytes(value)));
+    }
+
+    pub fn failed(&self, context: Key, message: &str) {
+        self.ended(context, Outcome::Failed(failure(message)));
+    }
+
+    pub fn cancelled(&self, context: Key, canceller: ActorId) {
+        self.ended(context, Outcome::Cancelled(cancelled_by(canceller)));
+    }
+
+    pub fn ended(&self, context: Key, outcome: Outcome) {
+        self.deliver(Event::Ended { context, outcome });
+    }
+
+    pub fn child_up(&self, child: PortalKey) {
+        self.deliver(Event::ChildUp { child, id: peer() });
+    }
+
+    pub fn child_ended(&self, child: PortalKey, error: Option<&str>) {
+        self.deliver(Event::ChildEnded {
+            child,
+            error: error.map(failure),
+            rung: Rung::Acked,
+        });
+    }
+
+    pub fn nursery_closed(&self, nursery: Key) {
+        self.deliver(Event::NurseryClosed(nursery));
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, milliseconds: u64) {
+        let nanoseconds = milliseconds * 1_000_000;
+        let now = self.recorder.clock.fetch_add(nanoseconds, Ordering::Relaxed) + nanoseconds;
+        self.actor.advance(now);
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A task, polled by hand.
+pub struct Task<T> {
+    future: Pin<Box<dyn Future<Output = Result<T>>>>,
+    woken: Arc<Flag>,
+}
+
+impl<T> Task<T> {
+    pub fn new(future: Pin<Box<dyn Future<Output = Result<T>>>>) -> Self {
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        Self { future, woken }
+    }
+
+    /// Runs the task as long as it is woken.
+    pub fn run(&mut self) -> Option<Result<T>> {
+        while self.woken.0.swap(false, Ordering::Relaxed) {
+            let waker = Waker::from(self.woken.clone());
+            if let Poll::Ready(end) = self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    /// Runs the task, which must not be over yet.
+    pub fn waits(&mut self) {
+        assert!(self.run().is_none(), "the task is over already");
+    }
+
+    /// Runs the task, which must be over then.
+    pub fn ends(&mut self) -> Result<T> {
+        self.run().expect("the task still waits")
+    }
+}

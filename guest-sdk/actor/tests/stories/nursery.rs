@@ -1,0 +1,214 @@
+//! Nurseries: nothing outlives its block, and no failure is lost (semantics 7 and 10).
+
+use steading_actor::*;
+
+use crate::harness::*;
+
+fn child(name: &str) -> Spec {
+    Spec::this_component(name)
+}
+
+#[test]
+fn a_nursery_ends_when_its_children_are_dead() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let portal = n.start_actor(child("a")).await?;
+        n.cancel("done");
+        Ok(portal.id().clone())
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    assert_eq!(
+        w.asked(),
+        ["nursery n1", "spawn p2 a in n1", "cancel n1 (done)", "close n1"]
+    );
+    w.child_ended(2, None);
+    task.waits();
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap(), peer());
+}
+
+#[test]
+fn a_child_that_cannot_start_is_reported_by_start_actor() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let error = n.start_actor(child("a")).await.unwrap_err();
+        assert_eq!(error.message(), "no such component");
+        Ok(())
+    }));
+    task.waits();
+    w.child_ended(2, Some("no such component"));
+    task.waits();
+    w.nursery_closed(1);
+    task.ends().unwrap();
+}
+
+#[test]
+fn one_failing_child_ends_the_body_and_its_siblings() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        n.start_actor(child("a")).await?;
+        std::future::pending::<Result<()>>().await
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.asked();
+    w.child_ended(2, Some("broken"));
+    task.waits();
+    assert_eq!(w.asked(), ["cancel n1", "close n1"]);
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap_err().message(), "broken");
+}
+
+#[test]
+fn independent_failures_are_a_group_with_the_body_first() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        n.start_actor(child("a")).await?;
+        Err::<(), _>(Error::msg("body"))
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.child_ended(2, Some("child"));
+    task.waits();
+    w.nursery_closed(1);
+    let error = task.ends().unwrap_err();
+    let members: Vec<_> = error.members().iter().map(Error::message).collect();
+    assert_eq!(members, ["body", "child"]);
+}
+
+#[test]
+fn a_cancelled_nursery_waits_for_its_children() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        n.start_actor(child("a")).await?;
+        std::future::pending::<Result<()>>().await
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.child_ended(2, None);
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+#[test]
+fn a_cancel_after_the_body_reaches_the_children_too() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| n.start_actor(child("a")).await.map(drop)));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.asked();
+    w.cancel(third());
+    task.waits();
+    assert_eq!(w.asked(), ["cancel n1"]);
+    w.nursery_closed(1);
+    assert!(task.ends().unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_run_once_child_is_cancelled_when_its_result_is_in() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        Ok((running.result().await?, running))
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.returned(3, &7);
+    task.waits();
+    assert_eq!(
+        w.asked(),
+        [
+            "nursery n1",
+            "spawn p2 once in n1",
+            "open c3 work",
+            "release c3",
+            "cancel p2",
+            "close n1"
+        ]
+    );
+    w.child_ended(2, None);
+    w.nursery_closed(1);
+    let (result, running) = task.ends().unwrap();
+    assert_eq!(result, 7);
+    assert_eq!(w.task(async move { running.result().await }).ends().unwrap(), 7);
+}
+
+#[test]
+fn run_once_children_are_awaited_by_a_body_that_does_not() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        n.run_in_actor::<u32, _>(child("once"), "work", &());
+        Ok(())
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    assert!(!w.asked().contains(&"close n1".to_owned()));
+    w.returned(3, &7);
+    task.waits();
+    w.child_ended(2, None);
+    w.nursery_closed(1);
+    task.ends().unwrap();
+}
+
+#[test]
+fn a_failing_run_once_call_fails_the_nursery_once() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        running.result().await
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.failed(3, "no luck");
+    task.waits();
+    w.nursery_closed(1);
+    let error = task.ends().unwrap_err();
+    assert_eq!((error.members().len(), error.message()), (1, "no luck".to_owned()));
+}
+
+#[test]
+fn a_dropped_nursery_cancels_its_children() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| n.start_actor(child("a")).await.map(drop)));
+    task.waits();
+    w.asked();
+    drop(task);
+    assert_eq!(w.asked(), ["cancel n1", "close n1"]);
+}
+
+#[test]
+fn cancelling_a_child_answers_with_the_rung() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let portal = n.start_actor(child("a")).await?;
+        let first = portal.cancel_actor("enough").await?;
+        Ok((first, portal.cancel_actor("again").await?))
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.child_ended(2, None);
+    task.waits();
+    assert!(w.asked().contains(&"cancel p2 (enough)".to_owned()));
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap(), (Rung::Acked, Rung::AlreadyGone));
+}
+
+#[test]
+fn only_children_can_be_cancelled() {
+    let w = World::new();
+    let portal = w.portal();
+    let error = w.task(async move { portal.cancel_actor("").await }).ends().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOperation);
+}

@@ -1,0 +1,241 @@
+//! Messages, batches and credit (semantics 8).
+
+use steading_actor::*;
+
+use crate::harness::*;
+
+type Ctx = Context<Vec<u8>, u32>;
+
+/// A context whose stream is open, running `body` in it.
+fn streaming<T: 'static>(w: &World, body: impl AsyncFnOnce(Stream<Vec<u8>, u32>) -> Result<T> + 'static) -> Task<T> {
+    streaming_with(w, Window::DEFAULT, body)
+}
+
+fn streaming_with<T: 'static>(
+    w: &World,
+    window: Window,
+    body: impl AsyncFnOnce(Stream<Vec<u8>, u32>) -> Result<T> + 'static,
+) -> Task<T> {
+    let mut task = w.task(
+        w.portal()
+            .open_context("scan", &(), async |c: Ctx, ()| c.stream(body).await),
+    );
+    task.waits();
+    w.started_with(1, &(), window);
+    w.asked();
+    task
+}
+
+#[test]
+fn messages_leave_in_one_batch_at_the_end_of_the_turn() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        for _ in 0..3 {
+            s.send(vec![0; 2]).await?;
+        }
+        s.next().await
+    });
+    task.waits();
+    assert_eq!(w.asked(), ["stream c1"]);
+    w.actor.flush();
+    assert_eq!(w.asked(), ["send c1 [3, 3, 3]"]);
+    w.actor.flush();
+    assert!(w.asked().is_empty());
+}
+
+#[test]
+fn leaving_the_stream_sends_what_is_buffered_then_the_stop() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| s.send(vec![]).await);
+    task.waits();
+    assert_eq!(w.asked(), ["stream c1", "send c1 [1]", "stop c1"]);
+    w.actor.flush();
+    w.returned(1, &());
+    task.ends().unwrap();
+}
+
+#[test]
+fn the_driver_is_told_once_that_there_is_something_to_send() {
+    let w = World::new();
+    let (give, told) = std::sync::mpsc::channel();
+    w.actor.on_dirty(move || give.send(()).unwrap());
+    let mut task = streaming(&w, async |s| {
+        s.send(vec![]).await?;
+        s.send(vec![]).await?;
+        s.next().await
+    });
+    task.waits();
+    assert_eq!(told.try_iter().count(), 1);
+}
+
+#[test]
+fn a_full_buffer_is_sent_at_once_and_a_large_message_alone() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        s.send(vec![0; 30_000]).await?;
+        s.send(vec![0; 40_000]).await?;
+        s.send(vec![0; 1]).await?;
+        s.send(vec![0; 100_000]).await?;
+        s.next().await
+    });
+    task.waits();
+    assert_eq!(
+        w.asked(),
+        ["stream c1", "send c1 [30003, 40003]", "send c1 [2]", "send c1 [100005]"]
+    );
+}
+
+#[test]
+fn a_sender_waits_for_credit_and_is_woken_by_it() {
+    let w = World::new();
+    let window = Window {
+        messages: 2,
+        bytes: 100,
+    };
+    let mut task = streaming_with(&w, window, async |s| {
+        s.send(vec![]).await?;
+        s.send(vec![]).await?;
+        assert_eq!(s.try_send(&vec![])?, TrySend::WouldBlock);
+        s.send(vec![]).await?;
+        s.next().await
+    });
+    task.waits();
+    w.actor.flush();
+    assert_eq!(w.asked(), ["stream c1", "send c1 [1, 1]"]);
+    w.credit(1, 1, 1);
+    task.waits();
+    w.actor.flush();
+    assert_eq!(w.asked(), ["send c1 [1]"]);
+}
+
+#[test]
+fn a_message_larger_than_the_window_goes_when_the_window_is_free() {
+    let w = World::new();
+    let window = Window {
+        messages: 9,
+        bytes: 100,
+    };
+    let mut task = streaming_with(&w, window, async |s| {
+        s.send(vec![0; 20]).await?;
+        s.send(vec![0; 500]).await?;
+        s.next().await
+    });
+    task.waits();
+    w.actor.flush();
+    assert_eq!(w.asked(), ["stream c1", "send c1 [21]"]);
+    w.credit(1, 1, 21);
+    task.waits();
+    w.actor.flush();
+    assert_eq!(w.asked(), ["send c1 [503]"]);
+}
+
+#[test]
+fn credit_goes_back_by_halves_of_the_window_when_messages_are_taken() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        for _ in 0..40 {
+            s.next().await?;
+        }
+        s.next().await
+    });
+    w.data(1, &[1u32; 40]);
+    assert!(w.asked().is_empty(), "arriving is not taking");
+    task.waits();
+    assert_eq!(w.asked(), ["stream c1", "credit c1 32 32"]);
+}
+
+#[test]
+fn messages_arrive_in_order_then_the_end_again_and_again() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        let mut all = Vec::new();
+        while let Some(n) = s.next().await? {
+            all.push(n);
+        }
+        assert_eq!(s.next().await?, None);
+        Ok(all)
+    });
+    task.waits();
+    w.data(1, &[1, 2]);
+    task.waits();
+    w.data(1, &[3]);
+    w.stop(1);
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_failure_overtakes_what_is_queued() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        s.next().await?;
+        s.next().await
+    });
+    w.data(1, &[1, 2]);
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs");
+}
+
+#[test]
+fn a_message_of_the_wrong_type_is_named() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| s.next().await);
+    w.data(1, &["text"]);
+    task.waits();
+    w.cancelled(1, me());
+    let error = task.ends().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PayloadMismatch);
+    assert!(error.message().contains("expected a u32"), "{error}");
+}
+
+#[test]
+fn late_messages_are_discarded_and_their_credit_goes_back() {
+    let w = World::new();
+    let mut task = streaming(&w, async |_| Ok(()));
+    task.waits();
+    w.asked();
+    w.data(1, &[1u32; 64]);
+    assert_eq!(w.asked(), ["credit c1 64 64"]);
+    w.returned(1, &());
+    task.ends().unwrap();
+}
+
+#[test]
+fn a_stream_opens_once() {
+    let w = World::new();
+    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Ctx, ()| {
+        c.stream(async |_| Ok(())).await?;
+        c.stream(async |_| Ok(())).await
+    }));
+    task.waits();
+    w.started(1, &());
+    task.waits();
+    w.cancelled(1, me());
+    assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+}
+
+#[test]
+fn two_tasks_share_a_stream() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        let other = s.clone();
+        let (a, b) = futures_util::join!(s.next(), other.next());
+        Ok((a?, b?))
+    });
+    task.waits();
+    w.data(1, &[1, 2]);
+    task.waits();
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap(), (Some(1), Some(2)));
+}
+
+#[test]
+fn sending_to_a_peer_that_has_returned_fails() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        while s.next().await?.is_some() {}
+        s.send(vec![]).await
+    });
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+}

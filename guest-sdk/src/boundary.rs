@@ -1,0 +1,106 @@
+//! The boundary over WIT imports. Translates and forwards, and decides nothing.
+
+use std::sync::OnceLock;
+
+use steading_types::{ActorId, Boundary, BoxedError, Ending, Key, Level, OpenOptions, PortalKey, Refusal, Spec};
+
+use crate::bindings::steading::actor::{context, log, nursery, runtime, stream, types};
+use crate::convert;
+
+/// What a guest actor runs over.
+pub(crate) struct WitBoundary;
+
+type Refused = Result<(), types::Refusal>;
+
+fn refused(result: Refused) -> Result<(), Refusal> {
+    result.map_err(convert::refusal)
+}
+
+impl Boundary for WitBoundary {
+    fn self_id(&self) -> ActorId {
+        static ME: OnceLock<ActorId> = OnceLock::new();
+        ME.get_or_init(|| convert::actor_id(runtime::self_id())).clone()
+    }
+
+    fn now(&self) -> u64 {
+        runtime::now()
+    }
+
+    fn wake_at(&self, time: u64) {
+        runtime::wake_at(time);
+    }
+
+    fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
+        context::open(&convert::open_options(options), &args).map_err(convert::boxed_error)
+    }
+
+    fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
+        refused(context::started(context, &value))
+    }
+
+    fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        refused(context::finish(context, &convert::ending(ending)))
+    }
+
+    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
+        refused(context::cancel(context, reason.as_deref()))
+    }
+
+    fn release(&self, context: Key) {
+        context::release(context);
+    }
+
+    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
+        refused(stream::open(context))
+    }
+
+    fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
+        refused(stream::send_batch(context, batch))
+    }
+
+    fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {
+        refused(stream::credit(context, messages, bytes))
+    }
+
+    fn stop(&self, context: Key) -> Result<(), Refusal> {
+        refused(stream::stop(context))
+    }
+
+    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
+        nursery::open(parent).map_err(convert::refusal)
+    }
+
+    fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+        nursery::spawn(nursery, &convert::spec(spec)).map_err(convert::boxed_error)
+    }
+
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
+        nursery::cancel(nursery, reason.as_deref());
+    }
+
+    fn nursery_close(&self, nursery: Key) {
+        nursery::close(nursery);
+    }
+
+    fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
+        refused(nursery::cancel_actor(target, reason.as_deref()))
+    }
+
+    fn cancel_self(&self, reason: Option<String>) {
+        runtime::cancel_self(reason.as_deref());
+    }
+
+    fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
+        log::write(convert::level(level), target, message, fields);
+    }
+}
+
+/// The most verbose level the host keeps.
+pub(crate) fn log_level() -> Option<Level> {
+    log::enabled().map(convert::level_back)
+}
+
+/// Says why the trap that follows is a panic.
+pub(crate) fn panicked(message: &str, location: &str) {
+    runtime::panicked(message, location);
+}

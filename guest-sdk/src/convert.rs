@@ -1,0 +1,318 @@
+//! Between the types of `wit/` and those of steading-types: the same nouns, field by field.
+
+use bytes::Bytes;
+use steading_types::{
+    ActorId, BoxedError, Cancellation, Cause, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind,
+    ErrorKind, Event, Level, OpenOptions, Outcome, Refusal, Rung, Spec, Start, Uuid, Window,
+};
+
+use crate::bindings;
+use crate::bindings::steading::actor::{context, events, log, nursery, types};
+
+pub(crate) fn event(event: events::Event) -> Event {
+    use events::Event as E;
+    match event {
+        E::Start(e) => Event::Start(start(e)),
+        E::Started(e) => Event::Started {
+            context: e.context,
+            value: e.value.into(),
+            peer: actor_id(e.peer),
+            window: window(e.messages, e.bytes),
+        },
+        E::Data(e) => Event::Data {
+            context: e.context,
+            batch: Bytes::from(e.batch),
+        },
+        E::Stop(context) => Event::Stop(context),
+        E::Credit(e) => Event::Credit {
+            context: e.context,
+            messages: e.messages,
+            bytes: e.bytes,
+        },
+        E::Cancel(e) => Event::Cancel {
+            context: e.context,
+            cancellation: cancellation(e.cancellation),
+        },
+        E::Ended(e) => Event::Ended {
+            context: e.context,
+            outcome: outcome(e.outcome),
+        },
+        E::ChildUp(e) => Event::ChildUp {
+            child: e.child,
+            id: actor_id(e.id),
+        },
+        E::ChildEnded(e) => Event::ChildEnded {
+            child: e.child,
+            error: e.error.map(|error| Box::new(boxed_error(error))),
+            rung: rung(e.rung),
+        },
+        E::NurseryClosed(nursery) => Event::NurseryClosed(nursery),
+    }
+}
+
+fn start(start: events::Start) -> Start {
+    Start {
+        context: start.context,
+        endpoint: start.endpoint,
+        args: start.args.into(),
+        caller: actor_id(start.caller),
+        deadline: start.deadline,
+        window: window(start.messages, start.bytes),
+    }
+}
+
+fn window(messages: u32, bytes: u32) -> Window {
+    Window { messages, bytes }
+}
+
+fn outcome(outcome: types::Outcome) -> Outcome {
+    match outcome {
+        types::Outcome::Returned(value) => Outcome::Returned(value.into()),
+        types::Outcome::Failed(error) => Outcome::Failed(Box::new(boxed_error(error))),
+        types::Outcome::Cancelled(c) => Outcome::Cancelled(cancellation(c)),
+    }
+}
+
+fn rung(rung: events::Rung) -> Rung {
+    match rung {
+        events::Rung::Acked => Rung::Acked,
+        events::Rung::Trapped => Rung::Trapped,
+        events::Rung::Killed => Rung::Killed,
+        events::Rung::AlreadyGone => Rung::AlreadyGone,
+    }
+}
+
+pub(crate) fn actor_id(id: types::ActorId) -> ActorId {
+    let uuid = Uuid {
+        high: id.uuid_high,
+        low: id.uuid_low,
+    };
+    ActorId::new(id.name, uuid)
+}
+
+fn actor_id_back(id: ActorId) -> types::ActorId {
+    types::ActorId {
+        name: id.name.to_string(),
+        uuid_high: id.uuid.high,
+        uuid_low: id.uuid.low,
+    }
+}
+
+fn cancellation(cancellation: types::Cancellation) -> Cancellation {
+    use types::Cause as C;
+    Cancellation {
+        canceller: actor_id(cancellation.canceller),
+        reason: cancellation.reason,
+        cause: match cancellation.cause {
+            C::Requested => Cause::Requested,
+            C::Deadline => Cause::Deadline,
+            C::ParentTeardown => Cause::ParentTeardown,
+            C::Interrupt => Cause::Interrupt,
+            C::Budget(kind) => Cause::Budget(kind),
+            C::PeerLost => Cause::PeerLost,
+        },
+    }
+}
+
+fn cancellation_back(cancellation: Cancellation) -> types::Cancellation {
+    use types::Cause as C;
+    types::Cancellation {
+        canceller: actor_id_back(cancellation.canceller),
+        reason: cancellation.reason,
+        cause: match cancellation.cause {
+            Cause::Requested => C::Requested,
+            Cause::Deadline => C::Deadline,
+            Cause::ParentTeardown => C::ParentTeardown,
+            Cause::Interrupt => C::Interrupt,
+            Cause::Budget(kind) => C::Budget(kind),
+            Cause::PeerLost => C::PeerLost,
+        },
+    }
+}
+
+pub(crate) fn boxed_error(error: types::BoxedError) -> BoxedError {
+    BoxedError {
+        kind: error_kind(error.kind),
+        type_name: error.type_name,
+        message: error.message,
+        payload: error.payload.map(Bytes::from),
+        source: actor_id(error.source),
+        relay_path: error.relay_path.into_iter().map(actor_id).collect(),
+        backtrace: error.backtrace,
+        context: error.context,
+    }
+}
+
+fn boxed_error_back(error: BoxedError) -> types::BoxedError {
+    types::BoxedError {
+        kind: error_kind_back(error.kind),
+        type_name: error.type_name,
+        message: error.message,
+        payload: error.payload.map(Vec::from),
+        source: actor_id_back(error.source),
+        relay_path: error.relay_path.into_iter().map(actor_id_back).collect(),
+        backtrace: error.backtrace,
+        context: error.context,
+    }
+}
+
+fn error_kind(kind: types::ErrorKind) -> ErrorKind {
+    use types::ErrorKind as K;
+    match kind {
+        K::EndpointError => ErrorKind::EndpointError,
+        K::Panic => ErrorKind::Panic,
+        K::Trap(code) => ErrorKind::Trap(code),
+        K::Killed => ErrorKind::Killed,
+        K::Cancelled(c) => ErrorKind::Cancelled(cancellation(c)),
+        K::PayloadMismatch => ErrorKind::PayloadMismatch,
+        K::Overrun => ErrorKind::Overrun,
+        K::LinkClosed => ErrorKind::LinkClosed,
+        K::NotGranted => ErrorKind::NotGranted,
+        K::NoSuchEndpoint => ErrorKind::NoSuchEndpoint,
+        K::NotStarted => ErrorKind::NotStarted,
+        K::StartTimeout => ErrorKind::StartTimeout,
+        K::CancelTimeout => ErrorKind::CancelTimeout,
+        K::Limit(kind) => ErrorKind::Limit(kind),
+        K::SpawnFailed => ErrorKind::SpawnFailed,
+        K::InvalidOperation => ErrorKind::InvalidOperation,
+        K::Internal => ErrorKind::Internal,
+    }
+}
+
+fn error_kind_back(kind: ErrorKind) -> types::ErrorKind {
+    use types::ErrorKind as K;
+    match kind {
+        ErrorKind::EndpointError => K::EndpointError,
+        ErrorKind::Panic => K::Panic,
+        ErrorKind::Trap(code) => K::Trap(code),
+        ErrorKind::Killed => K::Killed,
+        ErrorKind::Cancelled(c) => K::Cancelled(cancellation_back(c)),
+        ErrorKind::PayloadMismatch => K::PayloadMismatch,
+        ErrorKind::Overrun => K::Overrun,
+        ErrorKind::LinkClosed => K::LinkClosed,
+        ErrorKind::NotGranted => K::NotGranted,
+        ErrorKind::NoSuchEndpoint => K::NoSuchEndpoint,
+        ErrorKind::NotStarted => K::NotStarted,
+        ErrorKind::StartTimeout => K::StartTimeout,
+        ErrorKind::CancelTimeout => K::CancelTimeout,
+        ErrorKind::Limit(kind) => K::Limit(kind),
+        ErrorKind::SpawnFailed => K::SpawnFailed,
+        ErrorKind::InvalidOperation => K::InvalidOperation,
+        ErrorKind::Internal => K::Internal,
+    }
+}
+
+pub(crate) fn refusal(refusal: types::Refusal) -> Refusal {
+    use types::Refusal as R;
+    match refusal {
+        R::UnknownKey => Refusal::UnknownKey,
+        R::WrongSide => Refusal::WrongSide,
+        R::AlreadyStarted => Refusal::AlreadyStarted,
+        R::NotStarted => Refusal::NotStarted,
+        R::StreamNotOpen => Refusal::StreamNotOpen,
+        R::StreamAlreadyOpened => Refusal::StreamAlreadyOpened,
+        R::Ended => Refusal::Ended,
+        R::NoCredit => Refusal::NoCredit,
+        R::MalformedBatch => Refusal::MalformedBatch,
+        R::TooLarge => Refusal::TooLarge,
+        R::Closing => Refusal::Closing,
+        R::Limit => Refusal::Limit,
+    }
+}
+
+pub(crate) fn open_options(options: OpenOptions) -> context::OpenOptions {
+    context::OpenOptions {
+        target: options.target,
+        endpoint: options.endpoint,
+        schema: options.schema,
+        deadline: options.deadline,
+        start_timeout: options.start_timeout,
+        parent: options.parent,
+        window: types::Window {
+            messages: options.window.messages,
+            bytes: options.window.bytes,
+        },
+    }
+}
+
+pub(crate) fn ending(ending: Ending) -> context::Ending {
+    match ending {
+        Ending::Returned(value) => context::Ending::Returned(value.into()),
+        Ending::Failed(error) => context::Ending::Failed(boxed_error_back(*error)),
+        Ending::Cancelled => context::Ending::Cancelled,
+    }
+}
+
+pub(crate) fn spec(spec: Spec) -> nursery::ActorSpec {
+    nursery::ActorSpec {
+        name: spec.name,
+        component: match spec.component {
+            ComponentRef::This => nursery::Component::This,
+            ComponentRef::Named(name) => nursery::Component::Named(name),
+        },
+        endpoints: spec.endpoints,
+        directories: spec.directories.into_iter().map(directory).collect(),
+        args: spec.args,
+        env: spec.env,
+        memory: spec.memory,
+    }
+}
+
+fn directory(directory: Directory) -> nursery::Directory {
+    nursery::Directory {
+        parent_path: directory.parent_path,
+        child_path: directory.child_path,
+        writable: directory.writable,
+    }
+}
+
+pub(crate) fn level(level: Level) -> log::Level {
+    match level {
+        Level::Error => log::Level::Error,
+        Level::Warn => log::Level::Warn,
+        Level::Info => log::Level::Info,
+        Level::Debug => log::Level::Debug,
+        Level::Trace => log::Level::Trace,
+    }
+}
+
+pub(crate) fn level_back(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warn,
+        log::Level::Info => Level::Info,
+        log::Level::Debug => Level::Debug,
+        log::Level::Trace => Level::Trace,
+    }
+}
+
+/// A description as the component exports it.
+pub fn description(description: Description) -> bindings::Description {
+    bindings::Description {
+        sdk: description.sdk,
+        docs: description.docs,
+        endpoints: description.endpoints.into_iter().map(endpoint).collect(),
+    }
+}
+
+fn endpoint(info: EndpointInfo) -> events::Endpoint {
+    let parameters = info.parameters.into_iter().map(|p| events::Parameter {
+        name: p.name,
+        type_name: p.type_name,
+    });
+    events::Endpoint {
+        name: info.name,
+        docs: info.docs,
+        kind: match info.kind {
+            EndpointKind::Plain => events::EndpointKind::Plain,
+            EndpointKind::Context => events::EndpointKind::Context,
+        },
+        parameters: parameters.collect(),
+        started: info.started,
+        sends: info.sends,
+        receives: info.receives,
+        returns: info.returns,
+        error: info.error,
+        schema: info.schema,
+    }
+}

@@ -1,0 +1,431 @@
+//! What crosses an actor's boundary: operations out, events in.
+//!
+//! The Rust picture of `wit/`. A guest's boundary is made of WIT imports, a native actor's is its
+//! core behind a lock; the library of `steading-actor` runs on either and cannot tell.
+
+use bytes::Bytes;
+
+use crate::{ActorId, BoxedError, Cancellation, Key, Outcome, PortalKey};
+
+/// "No timer": the time that never comes.
+pub const NO_DEADLINE: u64 = u64::MAX;
+
+/// How many messages and payload bytes may be on their way to a receiver (semantics 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Window {
+    /// Messages.
+    #[n(0)]
+    pub messages: u32,
+    /// Payload bytes.
+    #[n(1)]
+    pub bytes: u32,
+}
+
+impl Window {
+    /// The default of semantics 8: 64 messages and 1 MiB, whichever comes first.
+    pub const DEFAULT: Self = Self {
+        messages: 64,
+        bytes: 1 << 20,
+    };
+}
+
+/// How to open a context.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// In which actor.
+    pub target: PortalKey,
+    /// Which function.
+    pub endpoint: String,
+    /// The payload schema the caller expects; 0 = unchecked.
+    pub schema: u64,
+    /// Nanoseconds from now until the callee is cancelled.
+    pub deadline: Option<u64>,
+    /// Nanoseconds to wait for the callee to accept; the host's default if `None`.
+    pub start_timeout: Option<u64>,
+    /// The context whose task opens this one.
+    pub parent: Option<Key>,
+    /// What the caller is ready to receive at first.
+    pub window: Window,
+}
+
+/// How a callee's task came to its end.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// With a value.
+    Returned(Bytes),
+    /// With an error.
+    Failed(Box<BoxedError>),
+    /// Because its scope was cancelled.
+    Cancelled,
+}
+
+/// Why an operation was refused; it had no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such context, nursery or portal (any more).
+    UnknownKey,
+    /// Only the other side of a context may do this.
+    WrongSide,
+    /// `started` was called before.
+    AlreadyStarted,
+    /// `started` must come first.
+    NotStarted,
+    /// Open the stream first.
+    StreamNotOpen,
+    /// A stream is one-shot.
+    StreamAlreadyOpened,
+    /// The context has its outcome, or this half of the stream was stopped.
+    Ended,
+    /// The receiver granted less.
+    NoCredit,
+    /// Lengths and bytes of a batch do not add up.
+    MalformedBatch,
+    /// A payload is larger than the limit.
+    TooLarge,
+    /// The nursery is closing.
+    Closing,
+    /// A limit was reached.
+    Limit,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::UnknownKey => "no such context, nursery or portal",
+            Self::WrongSide => "only the other side of the context may do this",
+            Self::AlreadyStarted => "started() was called already",
+            Self::NotStarted => "started() must be called first",
+            Self::StreamNotOpen => "the stream is not open",
+            Self::StreamAlreadyOpened => "a context has one stream, and it was opened already",
+            Self::Ended => "the context or this half of its stream has ended",
+            Self::NoCredit => "the receiver has granted no credit for this",
+            Self::MalformedBatch => "lengths and bytes of the batch do not add up",
+            Self::TooLarge => "the payload is larger than the limit",
+            Self::Closing => "the nursery is closing",
+            Self::Limit => "a limit of this actor was reached",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Which code a child runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComponentRef {
+    /// The parent's own.
+    This,
+    /// One the host knows by this name.
+    Named(String),
+}
+
+/// A directory handed to a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// As the parent sees it. For a native parent: a path of the machine.
+    pub parent_path: String,
+    /// As the child will see it.
+    pub child_path: String,
+    /// Read-only unless set.
+    pub writable: bool,
+}
+
+/// What to start a child with. Nothing is granted unless it is written here.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The child's name; need not be unique.
+    pub name: String,
+    /// Its code.
+    pub component: ComponentRef,
+    /// Which endpoints may be called; all if `None`.
+    pub endpoints: Option<Vec<String>>,
+    /// Directories it can see.
+    pub directories: Vec<Directory>,
+    /// Its command line.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// Bytes of linear memory over all memories; the parent's own limit if `None`.
+    pub memory: Option<u64>,
+}
+
+impl Spec {
+    /// A child that is an instance of the same component.
+    pub fn this_component(name: impl Into<String>) -> Self {
+        Self::of(ComponentRef::This, name.into())
+    }
+
+    /// A child that is an instance of a component the host knows by name.
+    pub fn component(registered: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::of(ComponentRef::Named(registered.into()), name.into())
+    }
+
+    fn of(component: ComponentRef, name: String) -> Self {
+        Self {
+            name,
+            component,
+            endpoints: None,
+            directories: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            memory: None,
+        }
+    }
+
+    /// Lets it read a directory of the parent's.
+    pub fn dir(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
+        self.directory(parent_path.into(), child_path.into(), false)
+    }
+
+    /// Lets it read and write a directory of the parent's.
+    pub fn dir_writable(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
+        self.directory(parent_path.into(), child_path.into(), true)
+    }
+
+    fn directory(mut self, parent_path: String, child_path: String, writable: bool) -> Self {
+        self.directories.push(Directory {
+            parent_path,
+            child_path,
+            writable,
+        });
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds an argument to its command line.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Lets callers reach these endpoints only.
+    pub fn endpoints<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.endpoints = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Limits its linear memory, in bytes.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+}
+
+/// Which rung of the ladder ended an actor (semantics 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Rung {
+    /// It ended as it was asked to.
+    #[n(0)]
+    Acked,
+    /// It was interrupted in the middle of its code.
+    #[n(1)]
+    Trapped,
+    /// Its store was dropped under it.
+    #[n(2)]
+    Killed,
+    /// It was dead already.
+    #[n(3)]
+    AlreadyGone,
+}
+
+/// A new task: some actor opened a context to this one.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The new context.
+    pub context: Key,
+    /// Index into the description's endpoints.
+    pub endpoint: u32,
+    /// The arguments, encoded.
+    pub args: Bytes,
+    /// Who opened it.
+    pub caller: ActorId,
+    /// Nanoseconds on the actor's clock.
+    pub deadline: Option<u64>,
+    /// What this side may send at first.
+    pub window: Window,
+}
+
+/// What happens to an actor.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A new task.
+    Start(Start),
+    /// The callee called `started`.
+    Started {
+        /// Which context.
+        context: Key,
+        /// The value, encoded.
+        value: Bytes,
+        /// Who the callee is.
+        peer: ActorId,
+        /// What this side may send at first.
+        window: Window,
+    },
+    /// Messages, each behind a little-endian u32 length.
+    Data {
+        /// Which context.
+        context: Key,
+        /// The batch as its sender wrote it.
+        batch: Bytes,
+    },
+    /// The peer sends no more.
+    Stop(Key),
+    /// The peer took messages.
+    Credit {
+        /// Which context.
+        context: Key,
+        /// Messages taken.
+        messages: u32,
+        /// Payload bytes taken.
+        bytes: u32,
+    },
+    /// The task of this context is asked to end.
+    Cancel {
+        /// Which context.
+        context: Key,
+        /// By whom and why.
+        cancellation: Cancellation,
+    },
+    /// The context has its outcome; nothing more comes for it.
+    Ended {
+        /// Which context.
+        context: Key,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A child runs.
+    ChildUp {
+        /// Its portal.
+        child: PortalKey,
+        /// Who it is.
+        id: ActorId,
+    },
+    /// A child is dead and reaped.
+    ChildEnded {
+        /// Its portal.
+        child: PortalKey,
+        /// `None` if it ended as it was asked to.
+        error: Option<Box<BoxedError>>,
+        /// How hard it was to end it.
+        rung: Rung,
+    },
+    /// Every child of a closing nursery is dead.
+    NurseryClosed(Key),
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something is wrong, and it goes on.
+    Warn,
+    /// Worth knowing.
+    Info,
+    /// For whoever looks closely.
+    Debug,
+    /// For whoever looks at everything.
+    Trace,
+}
+
+/// The two shapes of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointKind {
+    /// A function without a context: `started` is implied by its return.
+    Plain,
+    /// A function with a context.
+    Context,
+}
+
+/// A parameter of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// As in the source.
+    pub name: String,
+    /// As in the source.
+    pub type_name: String,
+}
+
+/// What is known of an endpoint without running it. Types are spelled as in the guest's source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// Its name.
+    pub name: String,
+    /// Its documentation.
+    pub docs: String,
+    /// With or without a context.
+    pub kind: EndpointKind,
+    /// Its parameters, the context not among them.
+    pub parameters: Vec<Parameter>,
+    /// Type of the value given to `started`; empty for a plain endpoint.
+    pub started: String,
+    /// Type of the messages it sends; empty for a plain endpoint.
+    pub sends: String,
+    /// Type of the messages it receives; empty for a plain endpoint.
+    pub receives: String,
+    /// Type of its result.
+    pub returns: String,
+    /// Type of its error; empty if it cannot fail.
+    pub error: String,
+    /// Hash of its payload schema; 0 = unchecked.
+    pub schema: u64,
+}
+
+/// What a component offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Name and version of the SDK it was built with.
+    pub sdk: String,
+    /// The actor's documentation.
+    pub docs: String,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointInfo>,
+}
+
+/// The operations an actor's code can ask of its host. None of them ever waits.
+///
+/// Order of operations within one context is the order of the calls.
+pub trait Boundary: Send + Sync + 'static {
+    /// This actor.
+    fn self_id(&self) -> ActorId;
+    /// Nanoseconds on this actor's clock.
+    fn now(&self) -> u64;
+    /// Asks for `advance` to be called at this time at the latest; [`NO_DEADLINE`] for never.
+    fn wake_at(&self, time: u64);
+    /// Opens a context. `Err` when it is refused outright: self, unknown portal, limits.
+    fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError>;
+    /// Callee, once.
+    fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal>;
+    /// Callee, once.
+    fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal>;
+    /// Either side; idempotent.
+    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal>;
+    /// Caller: nobody looks at this context again.
+    fn release(&self, context: Key);
+    /// Opens this side's half of the stream, once.
+    fn stream_open(&self, context: Key) -> Result<(), Refusal>;
+    /// Sends whole messages, each behind a little-endian u32 length. Refused as a whole or not at all.
+    fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal>;
+    /// Gives back credit for messages taken.
+    fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal>;
+    /// Sends no more.
+    fn stop(&self, context: Key) -> Result<(), Refusal>;
+    /// Opens a nursery owned by the task of `parent`, or by the actor.
+    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal>;
+    /// Starts a child.
+    fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError>;
+    /// Asks every child of a nursery to end.
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>);
+    /// Admits no more children; [`Event::NurseryClosed`] comes when all are dead.
+    fn nursery_close(&self, nursery: Key);
+    /// Asks one child to end.
+    fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal>;
+    /// Asks for this whole actor to be cancelled.
+    fn cancel_self(&self, reason: Option<String>);
+    /// Writes a log line.
+    fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]);
+}

@@ -1,0 +1,192 @@
+//! How things end: outcomes, and errors that cross actors whole (semantics 9).
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::{ActorId, Cancellation};
+
+/// What kind of failure an error reports.
+#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum ErrorKind {
+    /// The endpoint returned an error. Only its context failed.
+    #[n(0)]
+    EndpointError,
+    /// The guest panicked. Its instance is gone, and with it every context of that actor.
+    #[n(1)]
+    Panic,
+    /// The guest trapped, with this code. Its instance is gone.
+    #[n(2)]
+    Trap(#[n(0)] String),
+    /// The actor was ended by force.
+    #[n(3)]
+    Killed,
+    /// The task was cancelled.
+    #[n(4)]
+    Cancelled(#[n(0)] Cancellation),
+    /// A value did not have the type the other side expects.
+    #[n(5)]
+    PayloadMismatch,
+    /// A sender went beyond its credit.
+    #[n(6)]
+    Overrun,
+    /// The other end cannot be reached any more.
+    #[n(7)]
+    LinkClosed,
+    /// The endpoint exists and was not granted.
+    #[n(8)]
+    NotGranted,
+    /// There is no such endpoint.
+    #[n(9)]
+    NoSuchEndpoint,
+    /// An endpoint with a context returned without ever calling `started`.
+    #[n(10)]
+    NotStarted,
+    /// The callee did not accept in time.
+    #[n(11)]
+    StartTimeout,
+    /// A cancel was not acknowledged in time. A kind of its own, so that no handler of ordinary
+    /// time-outs swallows it.
+    #[n(12)]
+    CancelTimeout,
+    /// A limit was reached; the text names it.
+    #[n(13)]
+    Limit(#[n(0)] String),
+    /// A child could not be started.
+    #[n(14)]
+    SpawnFailed,
+    /// The operation makes no sense here.
+    #[n(15)]
+    InvalidOperation,
+    /// A fault of the host's own.
+    #[n(16)]
+    Internal,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndpointError => f.write_str("endpoint error"),
+            Self::Panic => f.write_str("panic"),
+            Self::Trap(code) => write!(f, "trap ({code})"),
+            Self::Killed => f.write_str("killed"),
+            Self::Cancelled(_) => f.write_str("cancelled"),
+            Self::PayloadMismatch => f.write_str("payload mismatch"),
+            Self::Overrun => f.write_str("stream overrun"),
+            Self::LinkClosed => f.write_str("link closed"),
+            Self::NotGranted => f.write_str("endpoint not granted"),
+            Self::NoSuchEndpoint => f.write_str("no such endpoint"),
+            Self::NotStarted => f.write_str("never started"),
+            Self::StartTimeout => f.write_str("start timed out"),
+            Self::CancelTimeout => f.write_str("cancel not acknowledged"),
+            Self::Limit(kind) => write!(f, "limit {kind} reached"),
+            Self::SpawnFailed => f.write_str("spawn failed"),
+            Self::InvalidOperation => f.write_str("invalid operation"),
+            Self::Internal => f.write_str("internal fault"),
+        }
+    }
+}
+
+/// An error with all that is known of it, as it travels between actors.
+#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct BoxedError {
+    /// What happened.
+    #[n(0)]
+    pub kind: ErrorKind,
+    /// The error's type at its source; kept through any number of hops.
+    #[n(1)]
+    pub type_name: String,
+    /// In plain words.
+    #[n(2)]
+    pub message: String,
+    /// The error as data (CBOR), if its type offers that.
+    #[cbor(
+        n(3),
+        encode_with = "encode_bytes",
+        decode_with = "decode_bytes",
+        is_nil = "Option::is_none",
+        nil = "nil_bytes"
+    )]
+    pub payload: Option<Bytes>,
+    /// The actor it arose in.
+    #[n(4)]
+    pub source: ActorId,
+    /// Every actor that handed it on, nearest to the source first.
+    #[n(5)]
+    pub relay_path: Vec<ActorId>,
+    /// The source's backtrace, bounded.
+    #[n(6)]
+    pub backtrace: Option<String>,
+    /// The context it arose in, as its source counts them; 0 if none.
+    #[n(7)]
+    pub context: u64,
+}
+
+impl BoxedError {
+    /// An error of this kind that arises here and now.
+    pub fn new(kind: ErrorKind, source: ActorId, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            type_name: String::new(),
+            message: message.into(),
+            payload: None,
+            source,
+            relay_path: Vec::new(),
+            backtrace: None,
+            context: 0,
+        }
+    }
+
+    /// The error as which a cancellation travels.
+    pub fn cancelled(cancellation: Cancellation, source: ActorId) -> Self {
+        let message = cancellation.to_string();
+        Self::new(ErrorKind::Cancelled(cancellation), source, message)
+    }
+}
+
+impl fmt::Display for BoxedError {
+    /// One line: kind, where, and what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.kind, self.source)?;
+        for hop in &self.relay_path {
+            write!(f, " via {hop}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for BoxedError {}
+
+/// How a context ended. Exactly one per side, written once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a value, still encoded.
+    Returned(Bytes),
+    /// With an error.
+    Failed(Box<BoxedError>),
+    /// By a cancel.
+    Cancelled(Cancellation),
+}
+
+fn encode_bytes<C, W: minicbor::encode::Write>(
+    bytes: &Option<Bytes>,
+    e: &mut minicbor::Encoder<W>,
+    _: &mut C,
+) -> Result<(), minicbor::encode::Error<W::Error>> {
+    match bytes {
+        Some(bytes) => e.bytes(bytes)?.ok(),
+        None => e.null()?.ok(),
+    }
+}
+
+fn decode_bytes<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Option<Bytes>, minicbor::decode::Error> {
+    if d.datatype()? == minicbor::data::Type::Null {
+        d.null()?;
+        return Ok(None);
+    }
+    Ok(Some(Bytes::copy_from_slice(d.bytes()?)))
+}
+
+fn nil_bytes() -> Option<Option<Bytes>> {
+    Some(None)
+}

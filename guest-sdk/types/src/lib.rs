@@ -1,0 +1,18 @@
+//! The vocabulary of steading: who, what ended how, and what crosses an actor's boundary.
+//!
+//! Pure data, shared by the host's core, the native side and the guest SDK, so that none of them has
+//! a spelling of its own. This crate never decides anything and never waits. The same nouns as WIT
+//! are in `wit/`; the decisions over them are in `steading-proto`.
+
+mod boundary;
+mod error;
+mod flow;
+mod identity;
+
+pub use boundary::{
+    Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,
+    OpenOptions, Parameter, Refusal, Rung, Spec, Start, Window,
+};
+pub use error::{BoxedError, ErrorKind, Outcome};
+pub use flow::{Credit, push_message, split_message};
+pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};

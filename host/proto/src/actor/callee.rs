@@ -1,0 +1,435 @@
+//! The callee's side of a context (semantics 3).
+
+use bytes::Bytes;
+use steading_types::{
+    BoxedError, Cancellation, Cause, Ending, EndpointKind, ErrorKind, Event, Key, Outcome, Refusal, Window,
+};
+
+use super::context::{Callee, CalleeState, Context, Patience, Side};
+use super::{Core, NEVER};
+use crate::frame::{Dest, Frame, Start};
+
+impl<P: Clone> Core<P> {
+    /// The actor's own main task: a callee whose caller is the actor itself. When it finishes, the
+    /// actor ends.
+    ///
+    /// # Errors
+    /// `Closing` if the actor is ending, `Limit` if no key is free.
+    pub fn begin_main(&mut self) -> Result<Key, Refusal> {
+        if self.stage.is_ending() || self.main.is_some() {
+            return Err(Refusal::Closing);
+        }
+        let context = Context::new(
+            None,
+            self.me.clone(),
+            Side::Callee(Callee::main()),
+            Window::DEFAULT,
+            self.next_serial(),
+        );
+        let key = self.contexts.insert(context).ok_or(Refusal::Limit)?;
+        self.main = Some(key);
+        Ok(key)
+    }
+
+    pub(super) fn handle_start(&mut self, from: &P, start: Start) {
+        if self.origins.contains_key(&(start.caller.uuid, start.origin)) {
+            self.dropped.unexpected += 1;
+            return;
+        }
+        let accepted = self
+            .check_start(&start)
+            .and_then(|endpoint| self.accept(from, &start, endpoint));
+        let reply = match accepted {
+            Ok(key) => Frame::StartAck {
+                key,
+                callee: self.me.clone(),
+                window: Window::DEFAULT,
+            },
+            Err(error) => Frame::Error(Box::new(error)),
+        };
+        let context = if let Frame::StartAck { key, .. } = &reply {
+            *key
+        } else {
+            0
+        };
+        self.send(from.clone(), Dest::Key(start.origin), reply, context);
+        if context != 0 {
+            self.tell_start(context, start);
+        }
+    }
+
+    fn tell_start(&mut self, key: Key, start: Start) {
+        let Some(context) = self.contexts.get(key) else { return };
+        let Side::Callee(Callee {
+            endpoint: Some(endpoint),
+            ..
+        }) = context.side
+        else {
+            return;
+        };
+        self.tell(Event::Start(steading_types::Start {
+            context: key,
+            endpoint: endpoint as u32,
+            args: start.args,
+            caller: start.caller,
+            deadline: (context.deadline != NEVER).then_some(context.deadline),
+            window: start.window,
+        }));
+    }
+
+    fn accept(&mut self, from: &P, start: &Start, endpoint: usize) -> Result<Key, BoxedError> {
+        let mut context = Context::new(
+            Some(from.clone()),
+            start.caller.clone(),
+            Side::Callee(Callee::new(endpoint)),
+            start.window,
+            self.next_serial(),
+        );
+        context.remote = Some(start.origin);
+        context.deadline = start.deadline.map_or(NEVER, |left| self.now.saturating_add(left));
+        let Some(key) = self.contexts.insert(context) else {
+            return Err(self.error(ErrorKind::Limit("contexts".into()), "no key is free"));
+        };
+        self.origins.insert((start.caller.uuid, start.origin), key);
+        self.arm(key);
+        Ok(key)
+    }
+
+    /// Whether a `Start` may be accepted; the index of its endpoint. A refused open leaves no state (I10).
+    fn check_start(&self, start: &Start) -> Result<usize, BoxedError> {
+        if let Some(error) = self.refusing() {
+            return Err(error);
+        }
+        let Some(index) = self
+            .endpoints
+            .iter()
+            .position(|endpoint| endpoint.name == start.endpoint)
+        else {
+            return Err(self.error(ErrorKind::NoSuchEndpoint, self.no_such_endpoint(&start.endpoint)));
+        };
+        let endpoint = &self.endpoints[index];
+        if !endpoint.granted {
+            let text = format!(
+                "endpoint `{}` of actor {} was not granted to its callers",
+                endpoint.name, self.me
+            );
+            return Err(self.error(ErrorKind::NotGranted, text));
+        }
+        if start.schema != 0 && endpoint.schema != 0 && start.schema != endpoint.schema {
+            let text = format!(
+                "payload types of endpoint `{}` differ: caller expects schema {:016x}, actor {} has {:016x}",
+                endpoint.name, start.schema, self.me, endpoint.schema
+            );
+            return Err(self.error(ErrorKind::PayloadMismatch, text));
+        }
+        if self.contexts.len() >= self.limits.contexts {
+            let text = format!("actor {} serves {} contexts, its limit", self.me, self.limits.contexts);
+            return Err(self.error(ErrorKind::Limit("contexts".into()), text));
+        }
+        Ok(index)
+    }
+
+    fn no_such_endpoint(&self, name: &str) -> String {
+        let known: Vec<_> = self
+            .endpoints
+            .iter()
+            .filter(|e| e.granted)
+            .map(|e| e.name.as_str())
+            .collect();
+        if known.is_empty() {
+            return format!("actor {} has no endpoint `{name}`; it has none", self.me);
+        }
+        format!(
+            "actor {} has no endpoint `{name}`; it has: {}",
+            self.me,
+            known.join(", ")
+        )
+    }
+
+    /// Unblocks the caller with a first value.
+    ///
+    /// # Errors
+    /// `AlreadyStarted` the second time, `WrongSide` for the caller, `Ended`, `TooLarge`.
+    pub fn started(&mut self, key: Key, value: Vec<u8>) -> Result<(), Refusal> {
+        if value.len() > self.limits.payload {
+            return Err(Refusal::TooLarge);
+        }
+        let context = self.contexts.get_mut(key).ok_or(Refusal::UnknownKey)?;
+        let over = context.is_over();
+        match context.as_callee().ok_or(Refusal::WrongSide)? {
+            _ if over => Err(Refusal::Ended),
+            Callee {
+                state: CalleeState::Running { started },
+                ..
+            } if !*started => {
+                *started = true;
+                self.send_to_peer(key, Frame::Started(value.into()));
+                Ok(())
+            }
+            _ => Err(Refusal::AlreadyStarted),
+        }
+    }
+
+    /// The callee's task is over. The terminal frame goes out when all that the task opened is over too.
+    ///
+    /// # Errors
+    /// `UnknownKey`, `WrongSide`, or `Ended` if it finished before.
+    pub fn finish(&mut self, key: Key, ending: Ending) -> Result<(), Refusal> {
+        let context = self.contexts.get_mut(key).ok_or(Refusal::UnknownKey)?;
+        let callee = context.as_callee().ok_or(Refusal::WrongSide)?;
+        let CalleeState::Running { started } = callee.state else {
+            return Err(Refusal::Ended);
+        };
+        let terminal = self.terminal(key, ending, started);
+        let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) else {
+            return Err(Refusal::UnknownKey);
+        };
+        callee.state = CalleeState::Finishing(Box::new(terminal));
+        self.release_owned(key);
+        self.complete_if_done(key);
+        Ok(())
+    }
+
+    fn terminal(&mut self, key: Key, ending: Ending, started: bool) -> Frame {
+        let Some(context) = self.contexts.get(key) else {
+            return Frame::Stop;
+        };
+        let (cancel, serial) = (context.cancel.clone(), context.serial);
+        let error = match (ending, cancel) {
+            // It returned although its scope was cancelled: cancelled (semantics 3).
+            (Ending::Returned(_) | Ending::Cancelled, Some(cancel)) => BoxedError::cancelled(cancel, self.me.clone()),
+            (Ending::Returned(value), None) => match self.check_return(key, &value, started) {
+                Ok(()) => return Frame::Return(value),
+                Err(error) => error,
+            },
+            (Ending::Cancelled, None) => {
+                BoxedError::cancelled(self.cancellation(None, Cause::Requested), self.me.clone())
+            }
+            (Ending::Failed(error), cancel) => self.relays.stamp(*error, &self.me, serial, cancel.as_ref()),
+        };
+        Frame::Error(Box::new(error))
+    }
+
+    fn check_return(&self, key: Key, value: &Bytes, started: bool) -> Result<(), BoxedError> {
+        if value.len() > self.limits.payload {
+            let text = format!(
+                "a result of {} bytes; the limit is {}",
+                value.len(),
+                self.limits.payload
+            );
+            return Err(self.error(ErrorKind::Limit("payload".into()), text));
+        }
+        let endpoint = self.contexts.get(key).and_then(|context| match &context.side {
+            Side::Callee(callee) => self.endpoints.get(callee.endpoint?),
+            Side::Caller(_) => None,
+        });
+        match endpoint {
+            Some(endpoint) if endpoint.kind == EndpointKind::Context && !started => {
+                let text = format!("endpoint `{}` returned without ever calling started()", endpoint.name);
+                Err(self.error(ErrorKind::NotStarted, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Cancels whatever the task opened and left behind.
+    fn release_owned(&mut self, owner: Key) {
+        let Some(context) = self.contexts.get_mut(owner) else {
+            return;
+        };
+        context.cancel_due = NEVER;
+        if !context.opened_any {
+            return;
+        }
+        for key in self.contexts.keys() {
+            if self
+                .contexts
+                .get(key)
+                .is_some_and(|context| context.owner == Some(owner))
+            {
+                self.release_context(key);
+            }
+        }
+        self.abandon_nurseries(Some(owner));
+    }
+
+    /// Sends what `finish` decided, once nothing that the task owns is left.
+    pub(super) fn complete_if_done(&mut self, key: Key) {
+        let Some(context) = self.contexts.get(key).filter(|context| context.owned == 0) else {
+            return;
+        };
+        if !matches!(
+            &context.side,
+            Side::Callee(Callee {
+                state: CalleeState::Finishing(_),
+                ..
+            })
+        ) {
+            return;
+        }
+        let Some(Context {
+            peer,
+            peer_id,
+            remote,
+            side: Side::Callee(callee),
+            ..
+        }) = self.contexts.remove(key)
+        else {
+            return;
+        };
+        let CalleeState::Finishing(terminal) = callee.state else {
+            return;
+        };
+        if self.main == Some(key) {
+            self.keep_main_error(&terminal);
+        }
+        if let (Some(peer), Some(remote)) = (peer, remote) {
+            self.origins.remove(&(peer_id.uuid, remote));
+            if !callee.caller_gone {
+                self.send(peer.clone(), Dest::Key(remote), *terminal, 0);
+            }
+            if let Some(reply) = callee.ack {
+                self.send(peer, Dest::Key(reply), Frame::CancelAck, 0);
+            }
+        }
+        if self.main == Some(key) {
+            self.end_after_main();
+        }
+        self.stop_if_done();
+    }
+
+    pub(super) fn handle_cancel(&mut self, key: Key, cancellation: Cancellation, reply: Key) {
+        if let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) {
+            callee.ack = Some(reply);
+        }
+        self.cancel_task(key, cancellation);
+    }
+
+    /// Asks the task of a callee context to end; the ladder waits behind it.
+    pub(super) fn cancel_task(&mut self, key: Key, cancellation: Cancellation) {
+        let due = self.now.saturating_add(self.limits.cancel_grace);
+        let latest = due.saturating_add(self.limits.cancel_grace);
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        if context.cancel.is_some() {
+            return;
+        }
+        context.cancel = Some(cancellation.clone());
+        let Some(callee) = context.as_callee().filter(|callee| callee.is_running()) else {
+            return;
+        };
+        callee.patience = Patience::Lasting { latest };
+        context.cancel_due = due;
+        self.tell(Event::Cancel {
+            context: key,
+            cancellation,
+        });
+        self.arm(key);
+    }
+
+    /// The caller gave up this context: an overrun, a payload it cannot read, a lost link.
+    pub(super) fn handle_caller_error(&mut self, key: Key, error: BoxedError) {
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        let canceller = context.peer_id.clone();
+        let Some(callee) = context.as_callee() else { return };
+        if std::mem::replace(&mut callee.caller_gone, true) {
+            return;
+        }
+        let cause = match error.kind {
+            ErrorKind::LinkClosed => Cause::PeerLost,
+            _ => Cause::Requested,
+        };
+        let reason = Some(error.message.clone());
+        self.relays.remember(&error);
+        // The cancel goes first: nothing is delivered after an outcome (I3).
+        self.cancel_task(
+            key,
+            Cancellation {
+                canceller,
+                reason,
+                cause,
+            },
+        );
+        self.tell(Event::Ended {
+            context: key,
+            outcome: Outcome::Failed(Box::new(error)),
+        });
+    }
+
+    /// Asks a context's task to end: the remote one for a caller, its own for a callee.
+    ///
+    /// # Errors
+    /// `UnknownKey`. Cancelling what has ended is no error.
+    pub fn cancel(&mut self, key: Key, reason: Option<String>) -> Result<(), Refusal> {
+        let cancellation = self.cancellation(reason, Cause::Requested);
+        match self.contexts.get(key).ok_or(Refusal::UnknownKey)?.side {
+            Side::Caller(_) => self.cancel_callee(key, cancellation),
+            Side::Callee(_) => self.cancel_task(key, cancellation),
+        }
+        Ok(())
+    }
+
+    pub(super) fn callee_timeout(&mut self, key: Key) {
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        if context.cancel_due <= self.now {
+            context.cancel_due = NEVER;
+            self.grace_over(key);
+        } else if context.deadline <= self.now {
+            let canceller = context.peer_id.clone();
+            self.cancel_task(
+                key,
+                Cancellation {
+                    canceller,
+                    reason: None,
+                    cause: Cause::Deadline,
+                },
+            );
+        }
+    }
+
+    /// A cancelled task did not end in its time. One that waits for what it owns is not late: those have
+    /// ladders of their own. One that has not even passed the cancel on to them ignores it.
+    fn grace_over(&mut self, key: Key) {
+        if !self.waits_for_owned(key) {
+            return self.trap();
+        }
+        if let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) {
+            callee.patience = Patience::Exhausted;
+        }
+        self.close_nurseries_of(key);
+    }
+
+    /// Whether the task owns something, and all of it was asked to end.
+    fn waits_for_owned(&self, owner: Key) -> bool {
+        let mut contexts = self
+            .contexts
+            .iter()
+            .map(|(_, context)| context)
+            .filter(|context| context.owner == Some(owner));
+        self.contexts.get(owner).is_some_and(|context| context.owned > 0)
+            && contexts.all(|context| context.is_over() || context.cancel.is_some())
+            && self.nurseries_are_cancelled(owner)
+    }
+
+    /// Nothing that a cancelled task owns is left: from here on the rest of its own end counts.
+    pub(super) fn extend_grace(&mut self, key: Key) {
+        let grace = self.now.saturating_add(self.limits.cancel_grace);
+        let Some(context) = self.contexts.get_mut(key).filter(|context| context.cancel.is_some()) else {
+            return;
+        };
+        let due = context.cancel_due;
+        let Some(callee) = context.as_callee().filter(|callee| callee.is_running()) else {
+            return;
+        };
+        context.cancel_due = match callee.patience {
+            Patience::Lasting { latest } => due.max(grace.min(latest)),
+            Patience::Exhausted => grace,
+        };
+        self.arm(key);
+    }
+}

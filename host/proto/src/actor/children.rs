@@ -1,0 +1,257 @@
+//! Nurseries and the children in them (semantics 10).
+
+use std::collections::BTreeSet;
+
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, ErrorKind, Event, Key, PortalKey, Refusal, Rung, Spec};
+
+use super::{Core, Output};
+use crate::frame::{Dest, Frame};
+
+/// A scope that owns child actors.
+#[derive(Debug)]
+pub(crate) struct Nursery {
+    /// The task whose block it is, or the actor itself.
+    owner: Option<Key>,
+    children: BTreeSet<PortalKey>,
+    /// Set once: asked to end, by whom and why.
+    cancel: Option<Cancellation>,
+    closing: bool,
+    /// The block is gone: nobody waits for `NurseryClosed`.
+    abandoned: bool,
+}
+
+/// The way to a child.
+#[derive(Debug)]
+pub(crate) struct Portal<P> {
+    pub(crate) peer: P,
+    pub(crate) id: ActorId,
+    nursery: Key,
+    cancelled: bool,
+}
+
+impl<P: Clone> Core<P> {
+    /// Opens a nursery owned by the task of `parent`, or by the actor.
+    ///
+    /// # Errors
+    /// `Closing` while the actor ends, `UnknownKey` for a parent that is no running task, `Limit` for too
+    /// many nurseries.
+    pub fn nursery_open(&mut self, parent: Option<Key>) -> Result<Key, Refusal> {
+        if self.stage.is_ending() && parent.is_none() {
+            return Err(Refusal::Closing);
+        }
+        if parent.is_some_and(|parent| !self.can_adopt(parent)) {
+            return Err(Refusal::UnknownKey);
+        }
+        if self.nurseries.len() >= self.limits.nurseries {
+            return Err(Refusal::Limit);
+        }
+        let nursery = Nursery {
+            owner: parent,
+            children: BTreeSet::new(),
+            cancel: None,
+            closing: false,
+            abandoned: false,
+        };
+        let key = self.nurseries.insert(nursery).ok_or(Refusal::Limit)?;
+        if let Some(parent) = parent {
+            self.adopt(parent);
+        }
+        Ok(key)
+    }
+
+    /// Adds a child that the shell has made ready: its id and the way to it.
+    ///
+    /// # Errors
+    /// `SpawnFailed` when the nursery is closing or unknown, or this actor is ending; `Limit` for too many
+    /// children. A child refused here was never started, so it cannot be lost.
+    pub fn spawn(&mut self, nursery: Key, spec: Spec, id: ActorId, peer: P) -> Result<PortalKey, BoxedError> {
+        self.check_spawn(nursery, &spec.name)?;
+        let portal = Portal {
+            peer: peer.clone(),
+            id,
+            nursery,
+            cancelled: false,
+        };
+        let Some(key) = self.portals.insert(portal) else {
+            return Err(self.error(ErrorKind::Limit("children".into()), "no key is free"));
+        };
+        if let Some(scope) = self.nurseries.get_mut(nursery) {
+            scope.children.insert(key);
+        }
+        self.outputs.push_back(Output::Spawn {
+            portal: key,
+            child: peer,
+            spec: Box::new(spec),
+        });
+        Ok(key)
+    }
+
+    fn check_spawn(&self, nursery: Key, name: &str) -> Result<(), BoxedError> {
+        let why = match self.nurseries.get(nursery) {
+            _ if self.stage.is_ending() => format!("actor {} is {}", self.me, self.stage.name()),
+            None => "its nursery has ended".into(),
+            Some(scope) if scope.closing || scope.cancel.is_some() => "its nursery is closing".into(),
+            Some(_) if self.portals.len() >= self.limits.children => {
+                let text = format!(
+                    "cannot start `{name}`: actor {} has {} children, its limit",
+                    self.me, self.limits.children
+                );
+                return Err(self.error(ErrorKind::Limit("children".into()), text));
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(self.error(ErrorKind::SpawnFailed, format!("cannot start `{name}`: {why}")))
+    }
+
+    pub(super) fn handle_child_up(&mut self, child: PortalKey) {
+        let Some(portal) = self.portals.get(child) else {
+            self.dropped.unknown += 1;
+            return;
+        };
+        self.tell(Event::ChildUp {
+            child,
+            id: portal.id.clone(),
+        });
+    }
+
+    pub(super) fn handle_child_ended(&mut self, child: PortalKey, error: Option<Box<BoxedError>>, rung: Rung) {
+        let Some(portal) = self.portals.remove(child) else {
+            self.dropped.unknown += 1;
+            return;
+        };
+        if let Some(error) = &error {
+            self.relays.remember(error);
+            let reason = format!("sibling {} failed", portal.id);
+            let cancellation = self.cancellation(Some(reason), Cause::ParentTeardown);
+            self.cancel_nursery(portal.nursery, &cancellation);
+        }
+        self.tell(Event::ChildEnded { child, error, rung });
+        if let Some(nursery) = self.nurseries.get_mut(portal.nursery) {
+            nursery.children.remove(&child);
+        }
+        self.close_if_empty(portal.nursery);
+        self.stop_if_done();
+    }
+
+    /// Asks every child of a nursery to end. Idempotent.
+    pub fn nursery_cancel(&mut self, nursery: Key, reason: Option<String>) {
+        let cancellation = self.cancellation(reason, Cause::Requested);
+        self.cancel_nursery(nursery, &cancellation);
+    }
+
+    pub(super) fn cancel_nursery(&mut self, nursery: Key, cancellation: &Cancellation) {
+        let Some(scope) = self.nurseries.get_mut(nursery) else {
+            return;
+        };
+        if scope.cancel.is_some() {
+            return;
+        }
+        scope.cancel = Some(cancellation.clone());
+        for child in scope.children.clone() {
+            self.cancel_child(child, cancellation.clone());
+        }
+    }
+
+    fn cancel_child(&mut self, child: PortalKey, cancellation: Cancellation) {
+        let Some(portal) = self.portals.get_mut(child) else {
+            return;
+        };
+        if std::mem::replace(&mut portal.cancelled, true) {
+            return;
+        }
+        let peer = portal.peer.clone();
+        self.send(peer, Dest::Actor, Frame::CancelActor(cancellation), 0);
+    }
+
+    /// Admits no more children; `NurseryClosed` comes when all are dead.
+    pub fn nursery_close(&mut self, nursery: Key) {
+        self.shut(nursery);
+        self.stop_if_done();
+    }
+
+    fn shut(&mut self, nursery: Key) {
+        if let Some(scope) = self.nurseries.get_mut(nursery) {
+            scope.closing = true;
+        }
+        self.close_if_empty(nursery);
+    }
+
+    fn close_if_empty(&mut self, key: Key) {
+        let done = self
+            .nurseries
+            .get(key)
+            .is_some_and(|nursery| nursery.closing && nursery.children.is_empty());
+        let Some(nursery) = done.then(|| self.nurseries.remove(key)).flatten() else {
+            return;
+        };
+        if !nursery.abandoned {
+            self.tell(Event::NurseryClosed(key));
+        }
+        self.disown(nursery.owner);
+    }
+
+    /// Cancels and closes the nurseries of a task that is over, or of the actor itself.
+    pub(super) fn abandon_nurseries(&mut self, owner: Option<Key>) {
+        let cancellation = self.stage.cancellation().cloned();
+        let cancellation = cancellation.unwrap_or_else(|| self.cancellation(None, Cause::ParentTeardown));
+        for key in self.nurseries.keys() {
+            if self.nurseries.get(key).is_some_and(|nursery| nursery.owner == owner) {
+                self.cancel_nursery(key, &cancellation);
+                if let Some(nursery) = self.nurseries.get_mut(key) {
+                    nursery.abandoned = true;
+                }
+                self.shut(key);
+            }
+        }
+    }
+
+    /// Closes the nurseries of a task that has used up its patience: all of them were cancelled before.
+    pub(super) fn close_nurseries_of(&mut self, owner: Key) {
+        for key in self.nurseries.keys() {
+            if self
+                .nurseries
+                .get(key)
+                .is_some_and(|nursery| nursery.owner == Some(owner))
+            {
+                self.shut(key);
+            }
+        }
+    }
+
+    pub(super) fn nurseries_are_cancelled(&self, owner: Key) -> bool {
+        let mut owned = self
+            .nurseries
+            .iter()
+            .filter(|(_, nursery)| nursery.owner == Some(owner));
+        owned.all(|(_, nursery)| nursery.cancel.is_some() || nursery.children.is_empty())
+    }
+
+    /// Every nursery, whoever owns it: the actor itself is going.
+    pub(super) fn abandon_all_nurseries(&mut self, cancellation: &Cancellation) {
+        for key in self.nurseries.keys() {
+            self.cancel_nursery(key, cancellation);
+            if let Some(nursery) = self.nurseries.get_mut(key) {
+                nursery.abandoned = true;
+                nursery.owner = None;
+            }
+            self.shut(key);
+        }
+    }
+
+    pub(super) fn has_nurseries(&self) -> bool {
+        self.nurseries.len() > 0
+    }
+
+    /// Asks one child to end, with everything that runs in it.
+    ///
+    /// # Errors
+    /// `UnknownKey` if it is dead already.
+    pub fn cancel_actor(&mut self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
+        if self.portals.get(target).is_none() {
+            return Err(Refusal::UnknownKey);
+        }
+        let cancellation = self.cancellation(reason, Cause::Requested);
+        self.cancel_child(target, cancellation);
+        Ok(())
+    }
+}

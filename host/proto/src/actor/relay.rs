@@ -1,0 +1,121 @@
+//! Which errors this actor may hand on as somebody else's.
+//!
+//! A guest returns an error as bytes, and could write any source, path or canceller into it. So the
+//! core remembers what it delivered: an error that came from elsewhere keeps its source and grows its
+//! path; anything else is this actor's own (semantics 9, invariant I12). Whole errors are kept and
+//! compared, not hashes of them: a guest could search for a text with the hash it wants.
+
+use std::collections::VecDeque;
+
+use steading_types::{ActorId, BoxedError, Cancellation, ErrorKind};
+
+/// How many delivered errors are remembered; one forgotten is relayed as the actor's own.
+const REMEMBERED: usize = 64;
+/// Bytes of all remembered errors, save the latest, which is always remembered.
+const REMEMBERED_BYTES: usize = 256 << 10;
+/// Hops after which a path is no longer extended.
+const LONGEST_PATH: usize = 64;
+/// Bytes of a message or a type's name.
+const LONGEST_TEXT: usize = 8 << 10;
+/// Bytes of a backtrace.
+const LONGEST_BACKTRACE: usize = 16 << 10;
+/// Bytes of an error as data. A longer one is dropped: half of it could not be decoded.
+const LONGEST_PAYLOAD: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    delivered: VecDeque<BoxedError>,
+    bytes: usize,
+}
+
+impl Relays {
+    /// This error, or cancellation, is about to be delivered to the actor's tasks.
+    pub(crate) fn remember(&mut self, error: &BoxedError) {
+        self.bytes += weight(error);
+        self.delivered.push_back(error.clone());
+        while self.delivered.len() > REMEMBERED || (self.bytes > REMEMBERED_BYTES && self.delivered.len() > 1) {
+            let Some(oldest) = self.delivered.pop_front() else {
+                return;
+            };
+            self.bytes -= weight(&oldest);
+        }
+    }
+
+    /// The delivered error that this one equals. It, not the guest's copy, is what travels on: ids are
+    /// equal by uuid alone, and the guest could have changed a name.
+    fn known(&self, error: &BoxedError) -> Option<&BoxedError> {
+        self.delivered.iter().find(|known| *known == error)
+    }
+
+    /// A task that was cancelled sees the cancellation alone, not the error it travelled in.
+    fn known_cancellation(&self, cancellation: &Cancellation) -> Option<&Cancellation> {
+        self.delivered.iter().find_map(|error| match &error.kind {
+            ErrorKind::Cancelled(known) if known == cancellation => Some(known),
+            _ => None,
+        })
+    }
+
+    /// Makes an error that a task of `me` returned fit to travel on.
+    pub(crate) fn stamp(
+        &self,
+        mut error: BoxedError,
+        me: &ActorId,
+        serial: u64,
+        cancel: Option<&Cancellation>,
+    ) -> BoxedError {
+        if let Some(known) = self.relayed(&error, me) {
+            return known;
+        }
+        error.kind = self.own_kind(error.kind, cancel);
+        error.source = me.clone();
+        error.relay_path.clear();
+        error.context = serial;
+        error.payload = error.payload.filter(|payload| payload.len() <= LONGEST_PAYLOAD);
+        truncate(&mut error.message, LONGEST_TEXT);
+        truncate(&mut error.type_name, LONGEST_TEXT);
+        if let Some(backtrace) = &mut error.backtrace {
+            truncate(backtrace, LONGEST_BACKTRACE);
+        }
+        error
+    }
+
+    fn relayed(&self, error: &BoxedError, me: &ActorId) -> Option<BoxedError> {
+        if matches!(error.kind, ErrorKind::Cancelled(_)) {
+            return None;
+        }
+        let mut known = self.known(error)?.clone();
+        if known.relay_path.len() < LONGEST_PATH {
+            known.relay_path.push(me.clone());
+        }
+        Some(known)
+    }
+
+    /// Kinds that only the host may state become plain endpoint errors.
+    fn own_kind(&self, kind: ErrorKind, cancel: Option<&Cancellation>) -> ErrorKind {
+        match kind {
+            ErrorKind::Cancelled(ref claimed) => cancel
+                .filter(|cancel| *cancel == claimed)
+                .or_else(|| self.known_cancellation(claimed))
+                .map_or(ErrorKind::EndpointError, |known| ErrorKind::Cancelled(known.clone())),
+            ErrorKind::PayloadMismatch
+            | ErrorKind::NotStarted
+            | ErrorKind::InvalidOperation
+            | ErrorKind::StartTimeout
+            | ErrorKind::CancelTimeout
+            | ErrorKind::SpawnFailed => kind,
+            _ => ErrorKind::EndpointError,
+        }
+    }
+}
+
+fn weight(error: &BoxedError) -> usize {
+    let payload = error.payload.as_ref().map_or(0, |payload| payload.len());
+    let backtrace = error.backtrace.as_ref().map_or(0, String::len);
+    error.message.len() + error.type_name.len() + payload + backtrace
+}
+
+fn truncate(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+    }
+}

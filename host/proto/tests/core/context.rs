@@ -1,0 +1,533 @@
+//! Semantics 2 and 3: the life of a context.
+
+use bytes::Bytes;
+use steading_proto::{Dest, Frame, Lane, Limits};
+use steading_types::{Cause, Ending, ErrorKind, OpenOptions, Outcome, Refusal, Rung};
+
+use crate::world::{CHILD, MS, ROOT, Wire, World, both};
+
+fn returned(value: &'static [u8]) -> Ending {
+    Ending::Returned(Bytes::from_static(value))
+}
+
+#[test]
+fn a_context_lives_from_start_to_return() {
+    both(|mut w| {
+        let (caller, callee) = w.running();
+        assert_eq!(w.started_with(ROOT, caller), None);
+        w.core(CHILD).started(callee, b"first".to_vec()).expect("once");
+        w.drive();
+        assert_eq!(w.started_with(ROOT, caller), Some(b"first".to_vec()));
+        w.core(CHILD).finish(callee, returned(b"done")).expect("once");
+        assert_eq!(w.core(CHILD).context_count(), 0, "its callee is gone at once");
+        w.drive();
+        assert_eq!(w.returned(ROOT, caller), b"done");
+        assert_eq!(w.core(ROOT).context_count(), 1, "it is kept until nobody looks at it");
+        w.core(ROOT).release(caller);
+        assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+#[test]
+fn a_plain_endpoint_need_not_call_started() {
+    both(|mut w| {
+        let caller = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let callee = w.newest_task(CHILD);
+        w.core(CHILD).finish(callee, returned(b"7")).expect("once");
+        w.drive();
+        assert_eq!(w.returned(ROOT, caller), b"7");
+        assert_eq!(w.started_with(ROOT, caller), None, "the return implies it");
+    });
+}
+
+#[test]
+fn returning_without_started_is_an_error_and_never_a_hang() {
+    both(|mut w| {
+        let (caller, callee) = w.running();
+        w.core(CHILD).finish(callee, returned(b"")).expect("once");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::NotStarted);
+    });
+}
+
+#[test]
+fn started_twice_is_refused_in_the_callee() {
+    both(|mut w| {
+        let (caller, callee) = w.running();
+        w.core(CHILD).started(callee, Vec::new()).expect("once");
+        assert_eq!(w.core(CHILD).started(callee, Vec::new()), Err(Refusal::AlreadyStarted));
+        assert_eq!(w.core(ROOT).started(caller, Vec::new()), Err(Refusal::WrongSide));
+    });
+}
+
+#[test]
+fn finishing_twice_finds_nothing() {
+    both(|mut w| {
+        let (caller, callee) = w.running();
+        assert_eq!(w.core(ROOT).finish(caller, Ending::Cancelled), Err(Refusal::WrongSide));
+        w.core(CHILD).finish(callee, Ending::Cancelled).expect("once");
+        assert_eq!(
+            w.core(CHILD).finish(callee, Ending::Cancelled),
+            Err(Refusal::UnknownKey)
+        );
+    });
+}
+
+#[test]
+fn opening_a_context_to_oneself_is_an_invalid_operation() {
+    both(|mut w| {
+        let options = OpenOptions {
+            target: 0,
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        let error = w.core(ROOT).open(options, Vec::new()).expect_err("itself");
+        assert_eq!(error.kind, ErrorKind::InvalidOperation);
+        assert!(error.message.contains("Invalid Operation"), "{error}");
+        assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+#[test]
+fn a_refused_open_says_why_and_leaves_no_state() {
+    let cases = [
+        ("missing", 0, ErrorKind::NoSuchEndpoint),
+        ("hidden", 0, ErrorKind::NotGranted),
+        ("typed", 8, ErrorKind::PayloadMismatch),
+    ];
+    both(|mut w| {
+        for (endpoint, schema, kind) in &cases {
+            let options = OpenOptions {
+                schema: *schema,
+                ..w.options(ROOT, CHILD, endpoint)
+            };
+            let caller = w.open_with(ROOT, options);
+            w.drive();
+            assert_eq!(&w.failure(ROOT, caller).kind, kind);
+            assert!(w.core(CHILD).is_quiescent(), "I10: {endpoint}");
+            w.core(ROOT).release(caller);
+        }
+        assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+#[test]
+fn an_unknown_endpoint_lists_the_granted_ones() {
+    both(|mut w| {
+        let caller = w.open(ROOT, CHILD, "missing");
+        w.drive();
+        let text = w.failure(ROOT, caller).message;
+        assert!(
+            text.contains("scan, plain, typed") && !text.contains("hidden"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn equal_and_unchecked_schemas_are_accepted() {
+    both(|mut w| {
+        for (endpoint, schema) in [("typed", 7), ("typed", 0), ("scan", 9)] {
+            let options = OpenOptions {
+                schema,
+                ..w.options(ROOT, CHILD, endpoint)
+            };
+            let caller = w.open_with(ROOT, options);
+            w.drive();
+            assert_eq!(w.outcome(ROOT, caller), None, "{endpoint} with schema {schema}");
+        }
+    });
+}
+
+#[test]
+fn contexts_have_a_limit_on_both_sides() {
+    let narrow = Limits {
+        contexts: 2,
+        ..Limits::DEFAULT
+    };
+    let mut w = World::new(Wire::Direct, Limits::DEFAULT);
+    let nursery = w.core(ROOT).nursery_open(None).expect("serving");
+    w.limits = narrow;
+    let callee = w.spawn(ROOT, nursery, "narrow").expect("admitted");
+    let middle: Vec<_> = (0..3).map(|_| w.open(ROOT, callee, "scan")).collect();
+    w.drive();
+    assert_eq!(w.outcome(ROOT, middle[1]), None);
+    assert_eq!(w.failure(ROOT, middle[2]).kind, ErrorKind::Limit("contexts".into()));
+
+    let inner = w.core(callee).nursery_open(None).expect("serving");
+    let below = w.spawn(callee, inner, "below").expect("admitted");
+    let options = w.options(callee, below, "scan");
+    let error = w
+        .core(callee)
+        .open(options, Vec::new())
+        .expect_err("it serves two already");
+    assert_eq!(error.kind, ErrorKind::Limit("contexts".into()));
+}
+
+#[test]
+fn payloads_have_a_limit_everywhere() {
+    let limit = Limits::DEFAULT.payload;
+    both(|mut w| {
+        let options = w.options(ROOT, CHILD, "scan");
+        let error = w.core(ROOT).open(options, vec![0; limit + 1]).expect_err("too large");
+        assert_eq!(error.kind, ErrorKind::Limit("payload".into()));
+        let (caller, callee) = w.running();
+        assert_eq!(
+            w.core(CHILD).started(callee, vec![0; limit + 1]),
+            Err(Refusal::TooLarge)
+        );
+        w.core(CHILD).started(callee, vec![0; limit]).expect("just fits");
+        w.core(CHILD)
+            .finish(callee, Ending::Returned(vec![0; limit + 1].into()))
+            .expect("once");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::Limit("payload".into()));
+    });
+}
+
+#[test]
+fn a_callee_that_does_not_accept_in_time_is_cancelled_and_raised() {
+    both(|mut w| {
+        let options = OpenOptions {
+            start_timeout: Some(50 * MS),
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        let caller = w.open_with(ROOT, options);
+        w.flush();
+        w.jump(49 * MS);
+        assert_eq!(w.outcome(ROOT, caller), None);
+        w.jump(50 * MS);
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::StartTimeout);
+        w.drive();
+        let callee = w.newest_task(CHILD);
+        let asked = w.asked(CHILD, callee).expect("what was accepted too late is cancelled");
+        assert_eq!((asked.canceller, asked.cause), (w.id(ROOT), Cause::Deadline));
+        w.core(CHILD).finish(callee, Ending::Cancelled).expect("once");
+        w.drive();
+        w.core(ROOT).release(caller);
+        assert_eq!(w.core(ROOT).context_count() + w.core(CHILD).context_count(), 0);
+    });
+}
+
+#[test]
+fn a_start_that_finds_nobody_is_a_closed_link() {
+    both(|mut w| {
+        w.die(CHILD, ErrorKind::Panic);
+        w.flush();
+        assert!(w.has_left(CHILD));
+        let caller = w.open(ROOT, CHILD, "scan");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::LinkClosed);
+        let options = w.options(ROOT, CHILD, "scan");
+        let error = w.core(ROOT).open(options, Vec::new()).expect_err("its portal is gone");
+        assert_eq!(error.kind, ErrorKind::LinkClosed);
+    });
+}
+
+#[test]
+fn a_start_left_in_the_inbox_of_the_dead_is_refused() {
+    both(|mut w| {
+        let caller = w.open(ROOT, CHILD, "scan");
+        w.flush();
+        w.die(CHILD, ErrorKind::Panic);
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::LinkClosed);
+    });
+}
+
+#[test]
+fn a_deadline_cancels_at_both_ends_in_the_callers_name() {
+    both(|mut w| {
+        let options = OpenOptions {
+            deadline: Some(20 * MS),
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        let caller = w.open_with(ROOT, options);
+        w.drive();
+        let callee = w.newest_task(CHILD);
+        w.pass(19 * MS);
+        assert_eq!(w.asked(CHILD, callee), None);
+        w.pass(MS);
+        let asked = w.asked(CHILD, callee).expect("past its deadline");
+        assert_eq!((asked.canceller, asked.cause), (w.id(ROOT), Cause::Deadline));
+        w.core(CHILD).finish(callee, Ending::Cancelled).expect("once");
+        w.drive();
+        let cancelled = w.cancelled(ROOT, caller);
+        assert_eq!((cancelled.canceller, cancelled.cause), (w.id(ROOT), Cause::Deadline));
+    });
+}
+
+#[test]
+fn a_callee_keeps_its_own_deadline_when_the_callers_cancel_is_slow() {
+    both(|mut w| {
+        let options = OpenOptions {
+            deadline: Some(20 * MS),
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        w.open_with(ROOT, options);
+        w.drive();
+        let callee = w.newest_task(CHILD);
+        let now = w.now;
+        w.core(CHILD).handle_timeout(now + 20 * MS);
+        w.flush();
+        assert_eq!(w.asked(CHILD, callee).map(|asked| asked.cause), Some(Cause::Deadline));
+        assert_eq!(w.deliverable(), [], "the caller has said nothing");
+    });
+}
+
+#[test]
+fn a_deadline_shrinks_with_every_hop_and_never_grows() {
+    both(|mut w| {
+        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let options = OpenOptions {
+            deadline: Some(100 * MS),
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        w.open_with(ROOT, options);
+        w.drive();
+        let task = w.newest_task(CHILD);
+        w.pass(30 * MS);
+        for deadline in [None, Some(500 * MS)] {
+            let options = OpenOptions {
+                parent: Some(task),
+                deadline,
+                ..w.options(CHILD, below, "scan")
+            };
+            w.open_with(CHILD, options);
+            w.drive();
+            assert_eq!(start_deadline(&w, below), Some(100 * MS), "asked for {deadline:?}");
+        }
+        let options = OpenOptions {
+            parent: Some(task),
+            deadline: Some(10 * MS),
+            ..w.options(CHILD, below, "scan")
+        };
+        w.open_with(CHILD, options);
+        w.drive();
+        assert_eq!(start_deadline(&w, below), Some(40 * MS), "an earlier one stands");
+    });
+}
+
+fn start_deadline(w: &World, actor: usize) -> Option<u64> {
+    let newest = w.actors[actor].log.iter().rev().find_map(|event| match event {
+        steading_types::Event::Start(start) => Some(start.deadline),
+        _ => None,
+    });
+    newest.expect("a task was started")
+}
+
+#[test]
+fn a_finish_is_held_until_owned_contexts_are_over() {
+    both(|mut w| {
+        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let (caller, task) = w.running();
+        w.core(CHILD).started(task, Vec::new()).expect("once");
+        let options = OpenOptions {
+            parent: Some(task),
+            ..w.options(CHILD, below, "scan")
+        };
+        w.open_with(CHILD, options);
+        w.drive();
+        let deepest = w.newest_task(below);
+        w.core(CHILD).finish(task, returned(b"done")).expect("once");
+        w.drive();
+        assert_eq!(w.outcome(ROOT, caller), None, "its callee still runs");
+        assert!(w.asked(below, deepest).is_some(), "and was cancelled");
+        w.core(below).finish(deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        assert_eq!(w.returned(ROOT, caller), b"done");
+        assert_eq!(
+            w.core(CHILD).context_count(),
+            0,
+            "nothing is left of what the task opened"
+        );
+    });
+}
+
+#[test]
+fn a_finish_is_held_until_owned_nurseries_are_over() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).started(task, Vec::new()).expect("once");
+        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        w.drive();
+        w.open(CHILD, below, "scan");
+        w.drive();
+        let deepest = w.newest_task(below);
+        w.core(CHILD).finish(task, returned(b"done")).expect("once");
+        w.drive();
+        assert_eq!(w.outcome(ROOT, caller), None, "a child still lives");
+        w.core(below).finish(deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        assert_eq!(w.returned(ROOT, caller), b"done");
+        assert_eq!(w.child_end(CHILD, below), Some((None, Rung::Acked)));
+    });
+}
+
+#[test]
+fn outcomes_that_a_task_never_looked_at_go_with_it() {
+    both(|mut w| {
+        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let (_, task) = w.running();
+        let options = OpenOptions {
+            parent: Some(task),
+            ..w.options(CHILD, below, "missing")
+        };
+        w.open_with(CHILD, options);
+        w.drive();
+        assert_eq!(w.core(CHILD).context_count(), 2);
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        assert_eq!(w.core(CHILD).context_count(), 0);
+    });
+}
+
+#[test]
+fn a_task_that_is_over_opens_nothing() {
+    both(|mut w| {
+        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let (_, task) = w.running();
+        let options = OpenOptions {
+            parent: Some(task),
+            ..w.options(CHILD, below, "scan")
+        };
+        w.open_with(CHILD, options.clone());
+        w.drive();
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        let error = w
+            .core(CHILD)
+            .open(options, Vec::new())
+            .expect_err("it only waits for what it owns");
+        assert_eq!(error.kind, ErrorKind::InvalidOperation);
+        assert_eq!(w.core(CHILD).nursery_open(Some(task)), Err(Refusal::UnknownKey));
+        assert_eq!(w.core(CHILD).nursery_open(Some(77)), Err(Refusal::UnknownKey));
+    });
+}
+
+#[test]
+fn releasing_a_context_cancels_its_callee() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(ROOT).release(caller);
+        w.drive();
+        let asked = w.asked(CHILD, task).expect("nobody waits for it");
+        assert_eq!((asked.canceller, asked.cause), (w.id(ROOT), Cause::ParentTeardown));
+        assert_eq!(w.core(ROOT).context_count(), 1, "until it is over there too");
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        assert_eq!(w.core(ROOT).context_count(), 0);
+        assert_eq!(w.outcome(ROOT, caller), None, "nobody is told");
+    });
+}
+
+#[test]
+fn a_stale_key_is_refused_everywhere() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        w.core(ROOT).release(caller);
+        for (actor, key) in [(ROOT, caller), (CHILD, task), (ROOT, 0), (ROOT, u32::MAX)] {
+            let core = w.core(actor);
+            assert_eq!(core.started(key, Vec::new()), Err(Refusal::UnknownKey));
+            assert_eq!(core.finish(key, Ending::Cancelled), Err(Refusal::UnknownKey));
+            assert_eq!(core.cancel(key, None), Err(Refusal::UnknownKey));
+            assert_eq!(core.stream_open(key), Err(Refusal::UnknownKey));
+            assert_eq!(core.send_batch(key, b""), Err(Refusal::UnknownKey));
+            assert_eq!(core.credit(key, 1, 1), Err(Refusal::UnknownKey));
+            assert_eq!(core.stop(key), Err(Refusal::UnknownKey));
+            core.release(key);
+            core.nursery_close(key);
+            core.nursery_cancel(key, None);
+        }
+        w.drive();
+        assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+#[test]
+fn a_key_is_not_given_out_again_for_the_next_context() {
+    both(|mut w| {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let caller = w.open(ROOT, CHILD, "missing");
+            w.drive();
+            w.core(ROOT).release(caller);
+            assert!(seen.insert(caller));
+        }
+    });
+}
+
+#[test]
+fn a_terminal_error_overtakes_data_and_a_return_does_not() {
+    for (ending, arrives) in [(returned(b""), true), (Ending::Cancelled, false)] {
+        both(|mut w| {
+            let (caller, task) = w.streaming();
+            w.core(CHILD)
+                .send_batch(task, &crate::world::batch(&[b"late"]))
+                .expect("credit");
+            w.core(CHILD).finish(task, ending.clone()).expect("once");
+            w.drive();
+            assert!(w.outcome(ROOT, caller).is_some());
+            assert_eq!(w.messages(ROOT, caller).len(), usize::from(arrives));
+        });
+    }
+}
+
+#[test]
+fn only_what_must_not_pass_data_travels_with_it() {
+    let data = [
+        Frame::Yield {
+            batch: Bytes::new(),
+            messages: 0,
+        },
+        Frame::Stop,
+        Frame::Return(Bytes::new()),
+        Frame::CancelAck,
+    ];
+    assert!(data.iter().all(|frame| frame.lane() == Lane::Data));
+    let credit = Frame::Credit { messages: 1, bytes: 0 };
+    assert_eq!(
+        credit.lane(),
+        Lane::Control,
+        "a sender that waits for it may be the one that drains the data"
+    );
+}
+
+#[test]
+fn frames_for_nobody_are_dropped_and_counted() {
+    both(|mut w| {
+        let (_, task) = w.running();
+        let now = w.now;
+        let core = &mut w.actors[CHILD].core;
+        core.handle(&ROOT, Dest::Key(999), Frame::Stop, now);
+        core.handle(&ROOT, Dest::Key(task), Frame::Return(Bytes::new()), now);
+        core.handle(&ROOT, Dest::Actor, Frame::Stop, now);
+        assert_eq!((core.dropped().unknown, core.dropped().unexpected), (1, 2));
+        assert!(!core.has_events());
+    });
+}
+
+#[test]
+fn an_outcome_is_written_once() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        let first = w.outcome(ROOT, caller);
+        let now = w.now;
+        w.actors[ROOT]
+            .core
+            .handle(&CHILD, Dest::Key(caller), Frame::Return(Bytes::new()), now);
+        w.actors[ROOT]
+            .core
+            .handle(&CHILD, Dest::Key(caller), Frame::CancelAck, now);
+        w.flush();
+        assert_eq!(w.outcome(ROOT, caller), first);
+        assert!(matches!(first, Some(Outcome::Cancelled(_))));
+    });
+}

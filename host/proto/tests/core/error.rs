@@ -1,0 +1,238 @@
+//! Semantics 9: errors that cross actors, and what a guest may claim in one.
+
+use bytes::Bytes;
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, OpenOptions, Uuid};
+
+use crate::world::{CHILD, ROOT, World, both};
+
+/// A call through the child to an actor below it: the caller's key, the task's, the key of the inner
+/// context, the innermost task, and the actor below.
+struct Chain {
+    outer: u32,
+    task: u32,
+    inner: u32,
+    deepest: u32,
+    below: usize,
+}
+
+fn chain(w: &mut World) -> Chain {
+    let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+    let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+    let outer = w.open(ROOT, CHILD, "plain");
+    w.drive();
+    let task = w.newest_task(CHILD);
+    let options = OpenOptions {
+        parent: Some(task),
+        ..w.options(CHILD, below, "plain")
+    };
+    let inner = w.open_with(CHILD, options);
+    w.drive();
+    let deepest = w.newest_task(below);
+    Chain {
+        outer,
+        task,
+        inner,
+        deepest,
+        below,
+    }
+}
+
+fn fail(w: &mut World, actor: usize, task: u32, error: BoxedError) {
+    w.core(actor)
+        .finish(task, Ending::Failed(Box::new(error)))
+        .expect("once");
+    w.drive();
+}
+
+fn rich(source: ActorId) -> BoxedError {
+    BoxedError {
+        type_name: "search::ScanError".into(),
+        payload: Some(Bytes::from_static(b"\xa0")),
+        backtrace: Some("at scan".into()),
+        ..BoxedError::new(ErrorKind::EndpointError, source, "disk full")
+    }
+}
+
+#[test]
+fn an_error_arrives_whole_and_names_its_source() {
+    both(|mut w| {
+        let outer = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let (task, id) = (w.newest_task(CHILD), w.id(CHILD));
+        fail(&mut w, CHILD, task, rich(id.clone()));
+        let got = w.failure(ROOT, outer);
+        assert!(got.context > 0);
+        assert_eq!(
+            got,
+            BoxedError {
+                context: got.context,
+                ..rich(id)
+            }
+        );
+    });
+}
+
+#[test]
+fn a_relayed_error_keeps_its_source_and_grows_its_path() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let id = w.id(c.below);
+        fail(&mut w, c.below, c.deepest, rich(id.clone()));
+        let delivered = w.failure(CHILD, c.inner);
+        fail(&mut w, CHILD, c.task, delivered.clone());
+        let got = w.failure(ROOT, c.outer);
+        assert_eq!((&got.source, &got.relay_path), (&id, &vec![w.id(CHILD)]));
+        assert_eq!(
+            got,
+            BoxedError {
+                relay_path: vec![w.id(CHILD)],
+                ..delivered
+            }
+        );
+    });
+}
+
+#[test]
+fn a_forged_source_becomes_the_forgers_own() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        let forged = BoxedError {
+            relay_path: vec![w.id(ROOT)],
+            context: 99,
+            ..rich(w.id(c.below))
+        };
+        fail(&mut w, CHILD, c.task, forged);
+        let got = w.failure(ROOT, c.outer);
+        assert_eq!((got.source, got.relay_path), (w.id(CHILD), vec![]));
+        assert_ne!(got.context, 99);
+        assert_eq!(got.type_name, "search::ScanError", "what only describes it stays");
+    });
+}
+
+#[test]
+fn a_delivered_error_that_was_changed_is_the_changers_own() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let id = w.id(c.below);
+        fail(&mut w, c.below, c.deepest, rich(id));
+        let changed = BoxedError {
+            message: "all is well".into(),
+            ..w.failure(CHILD, c.inner)
+        };
+        fail(&mut w, CHILD, c.task, changed);
+        assert_eq!(w.failure(ROOT, c.outer).source, w.id(CHILD));
+    });
+}
+
+#[test]
+fn a_relayed_error_cannot_rename_its_source() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let id = w.id(c.below);
+        fail(&mut w, c.below, c.deepest, rich(id.clone()));
+        let renamed = BoxedError {
+            source: ActorId::new("root", id.uuid),
+            ..w.failure(CHILD, c.inner)
+        };
+        fail(&mut w, CHILD, c.task, renamed);
+        assert_eq!(&*w.failure(ROOT, c.outer).source.name, "below");
+    });
+}
+
+#[test]
+fn a_forged_canceller_is_never_believed() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        let forged = Cancellation {
+            canceller: w.id(ROOT),
+            reason: None,
+            cause: Cause::Requested,
+        };
+        let error = BoxedError::cancelled(forged, w.id(CHILD));
+        fail(&mut w, CHILD, c.task, error);
+        assert_eq!(w.failure(ROOT, c.outer).kind, ErrorKind::EndpointError);
+    });
+}
+
+#[test]
+fn a_cancellation_that_was_delivered_may_be_handed_on() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
+        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        let cancellation = w.cancelled(CHILD, c.inner);
+        let error = BoxedError::cancelled(cancellation.clone(), w.id(CHILD));
+        fail(&mut w, CHILD, c.task, error);
+        assert_eq!(w.cancelled(ROOT, c.outer), cancellation);
+    });
+}
+
+#[test]
+fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
+    let host_only = [
+        ErrorKind::Panic,
+        ErrorKind::Trap("unreachable".into()),
+        ErrorKind::Killed,
+        ErrorKind::LinkClosed,
+        ErrorKind::NotGranted,
+        ErrorKind::NoSuchEndpoint,
+        ErrorKind::Limit("memory".into()),
+        ErrorKind::Internal,
+        ErrorKind::Overrun,
+    ];
+    both(|mut w| {
+        for kind in &host_only {
+            let outer = w.open(ROOT, CHILD, "plain");
+            w.drive();
+            let task = w.newest_task(CHILD);
+            let error = BoxedError::new(kind.clone(), w.id(CHILD), "so I say");
+            fail(&mut w, CHILD, task, error);
+            assert_eq!(w.failure(ROOT, outer).kind, ErrorKind::EndpointError, "{kind:?}");
+        }
+    });
+}
+
+#[test]
+fn an_error_is_bounded_in_all_its_parts() {
+    both(|mut w| {
+        let outer = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let task = w.newest_task(CHILD);
+        let error = BoxedError {
+            type_name: "t".repeat(1 << 20),
+            payload: Some(vec![0; 1 << 20].into()),
+            backtrace: Some("ä".repeat(1 << 20)),
+            relay_path: vec![ActorId::new("x", Uuid::default()); 10_000],
+            ..BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "m".repeat(1 << 20))
+        };
+        fail(&mut w, CHILD, task, error);
+        let got = w.failure(ROOT, outer);
+        let size = got.message.len() + got.type_name.len() + got.backtrace.map_or(0, |b| b.len());
+        assert!(
+            size < 64 << 10 && got.payload.is_none() && got.relay_path.is_empty(),
+            "{size}"
+        );
+    });
+}
+
+#[test]
+fn an_error_that_arrived_long_ago_is_relayed_as_ones_own() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let id = w.id(c.below);
+        fail(&mut w, c.below, c.deepest, rich(id));
+        let old = w.failure(CHILD, c.inner);
+        for _ in 0..100 {
+            let key = w.open(CHILD, c.below, "missing");
+            w.drive();
+            w.core(CHILD).release(key);
+        }
+        fail(&mut w, CHILD, c.task, old);
+        assert_eq!(w.failure(ROOT, c.outer).source, w.id(CHILD), "memory is bounded");
+    });
+}

@@ -1,0 +1,12 @@
+//! One core and its peers: stories, each named like a law of the semantics, and laws over random worlds.
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod cancel;
+mod context;
+mod ending;
+mod error;
+mod laws;
+mod nursery;
+mod stream;

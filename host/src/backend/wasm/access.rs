@@ -1,0 +1,58 @@
+//! What an instance may see of the machine. Nothing, unless it is written here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+
+/// Where a directory comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum DirectorySource {
+    /// A path of the machine, opened with the host's own rights.
+    Path(PathBuf),
+    /// One that is open already, so that nobody can exchange it in between.
+    Open(Arc<Dir>),
+}
+
+/// A directory the guest finds when it looks.
+#[derive(Clone, Debug)]
+pub(crate) struct PreopenedDir {
+    /// The directory itself.
+    pub(crate) source: DirectorySource,
+    /// The path under which the guest sees it.
+    pub(crate) guest_path: String,
+    /// Read-only unless set.
+    pub(crate) writable: bool,
+}
+
+/// What becomes of a standard stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stdio {
+    /// The host's own stream.
+    Inherit,
+    /// Reads end at once, writes vanish.
+    #[default]
+    Null,
+    /// Whole lines go to the actor's log. For standard input: as `Null`.
+    Log,
+}
+
+/// What is granted to an instance. The default grants nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Access {
+    /// Directories.
+    pub(crate) directories: Vec<PreopenedDir>,
+    /// The command line.
+    pub(crate) args: Vec<String>,
+    /// The environment.
+    pub(crate) env: Vec<(String, String)>,
+    /// Standard input.
+    pub(crate) stdin: Stdio,
+    /// Standard output.
+    pub(crate) stdout: Stdio,
+    /// Standard error.
+    pub(crate) stderr: Stdio,
+    /// File operations run on the worker itself instead of on a pool of blocking threads: about 20 µs
+    /// faster each, but a slow disk or a FIFO then holds up every task of that worker.
+    pub(crate) inline_files: bool,
+}

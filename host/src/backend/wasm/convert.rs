@@ -1,0 +1,430 @@
+//! Between the nouns of `wit/` and those of `steading-types`, both ways and nothing more.
+//!
+//! Into a guest everything is borrowed; what comes out of one is owned.
+
+use bytes::Bytes;
+use steading_types as ours;
+
+use super::bindings::exports::{events, types as lent};
+use super::bindings::imports::{context, log, nursery, types as owned};
+
+/// Events as a guest reads them, with what they cannot borrow from the originals.
+pub(super) struct Lowered<'a> {
+    paths: Vec<Vec<lent::ActorId<'a>>>,
+    events: &'a [ours::Event],
+}
+
+impl<'a> Lowered<'a> {
+    /// Prepares these events.
+    pub(super) fn of(events: &'a [ours::Event]) -> Self {
+        let paths = events.iter().filter_map(error_of).map(relay_path).collect();
+        Self { paths, events }
+    }
+
+    /// The events themselves.
+    pub(super) fn events(&'a self) -> Vec<events::Event<'a>> {
+        let mut paths = self.paths.iter();
+        let convert = |each: &'a ours::Event| {
+            let path = error_of(each).and_then(|_| paths.next());
+            event(each, path.map_or(&[], Vec::as_slice))
+        };
+        self.events.iter().map(convert).collect()
+    }
+}
+
+/// The error inside an event, if there is one: the only thing with a list in it.
+fn error_of(event: &ours::Event) -> Option<&ours::BoxedError> {
+    match event {
+        ours::Event::Ended {
+            outcome: ours::Outcome::Failed(error),
+            ..
+        } => Some(error),
+        ours::Event::ChildEnded { error, .. } => error.as_deref(),
+        _ => None,
+    }
+}
+
+fn relay_path(error: &ours::BoxedError) -> Vec<lent::ActorId<'_>> {
+    error.relay_path.iter().map(lend_id).collect()
+}
+
+fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::Event<'a> {
+    use ours::Event as E;
+    match event {
+        E::Start(start) => events::Event::Start(lend_start(start)),
+        E::Started {
+            context,
+            value,
+            peer,
+            window,
+        } => events::Event::Started(events::Started {
+            context: *context,
+            value,
+            peer: lend_id(peer),
+            messages: window.messages,
+            bytes: window.bytes,
+        }),
+        E::Data { context, batch } => events::Event::Data(events::Data {
+            context: *context,
+            batch,
+        }),
+        E::Stop(context) => events::Event::Stop(*context),
+        E::Credit {
+            context,
+            messages,
+            bytes,
+        } => events::Event::Credit(events::Credit {
+            context: *context,
+            messages: *messages,
+            bytes: *bytes,
+        }),
+        E::Cancel { context, cancellation } => events::Event::Cancel(events::Cancel {
+            context: *context,
+            cancellation: lend_cancellation(cancellation),
+        }),
+        E::Ended { context, outcome } => events::Event::Ended(events::Ended {
+            context: *context,
+            outcome: lend_outcome(outcome, path),
+        }),
+        E::ChildUp { child, id } => events::Event::ChildUp(events::ChildUp {
+            child: *child,
+            id: lend_id(id),
+        }),
+        E::ChildEnded { child, error, rung } => events::Event::ChildEnded(events::ChildEnded {
+            child: *child,
+            error: error.as_deref().map(|error| lend_error(error, path)),
+            rung: lend_rung(*rung),
+        }),
+        E::NurseryClosed(nursery) => events::Event::NurseryClosed(*nursery),
+    }
+}
+
+fn lend_start(start: &ours::Start) -> events::Start<'_> {
+    events::Start {
+        context: start.context,
+        endpoint: start.endpoint,
+        args: &start.args,
+        caller: lend_id(&start.caller),
+        deadline: start.deadline,
+        messages: start.window.messages,
+        bytes: start.window.bytes,
+    }
+}
+
+fn lend_id(id: &ours::ActorId) -> lent::ActorId<'_> {
+    lent::ActorId {
+        name: &id.name,
+        uuid_high: id.uuid.high,
+        uuid_low: id.uuid.low,
+    }
+}
+
+fn lend_cause(cause: &ours::Cause) -> lent::Cause<'_> {
+    match cause {
+        ours::Cause::Requested => lent::Cause::Requested,
+        ours::Cause::Deadline => lent::Cause::Deadline,
+        ours::Cause::ParentTeardown => lent::Cause::ParentTeardown,
+        ours::Cause::Interrupt => lent::Cause::Interrupt,
+        ours::Cause::Budget(kind) => lent::Cause::Budget(kind),
+        ours::Cause::PeerLost => lent::Cause::PeerLost,
+    }
+}
+
+fn lend_cancellation(cancellation: &ours::Cancellation) -> lent::Cancellation<'_> {
+    lent::Cancellation {
+        canceller: lend_id(&cancellation.canceller),
+        reason: cancellation.reason.as_deref(),
+        cause: lend_cause(&cancellation.cause),
+    }
+}
+
+fn lend_kind(kind: &ours::ErrorKind) -> lent::ErrorKind<'_> {
+    use ours::ErrorKind as K;
+    match kind {
+        K::EndpointError => lent::ErrorKind::EndpointError,
+        K::Panic => lent::ErrorKind::Panic,
+        K::Trap(code) => lent::ErrorKind::Trap(code),
+        K::Killed => lent::ErrorKind::Killed,
+        K::Cancelled(cancellation) => lent::ErrorKind::Cancelled(lend_cancellation(cancellation)),
+        K::PayloadMismatch => lent::ErrorKind::PayloadMismatch,
+        K::Overrun => lent::ErrorKind::Overrun,
+        K::LinkClosed => lent::ErrorKind::LinkClosed,
+        K::NotGranted => lent::ErrorKind::NotGranted,
+        K::NoSuchEndpoint => lent::ErrorKind::NoSuchEndpoint,
+        K::NotStarted => lent::ErrorKind::NotStarted,
+        K::StartTimeout => lent::ErrorKind::StartTimeout,
+        K::CancelTimeout => lent::ErrorKind::CancelTimeout,
+        K::Limit(kind) => lent::ErrorKind::Limit(kind),
+        K::SpawnFailed => lent::ErrorKind::SpawnFailed,
+        K::InvalidOperation => lent::ErrorKind::InvalidOperation,
+        K::Internal => lent::ErrorKind::Internal,
+    }
+}
+
+fn lend_error<'a>(error: &'a ours::BoxedError, path: &'a [lent::ActorId<'a>]) -> lent::BoxedError<'a> {
+    lent::BoxedError {
+        kind: lend_kind(&error.kind),
+        type_name: &error.type_name,
+        message: &error.message,
+        payload: error.payload.as_deref(),
+        source: lend_id(&error.source),
+        relay_path: path,
+        backtrace: error.backtrace.as_deref(),
+        context: error.context,
+    }
+}
+
+fn lend_outcome<'a>(outcome: &'a ours::Outcome, path: &'a [lent::ActorId<'a>]) -> lent::Outcome<'a> {
+    match outcome {
+        ours::Outcome::Returned(value) => lent::Outcome::Returned(value),
+        ours::Outcome::Failed(error) => lent::Outcome::Failed(lend_error(error, path)),
+        ours::Outcome::Cancelled(cancellation) => lent::Outcome::Cancelled(lend_cancellation(cancellation)),
+    }
+}
+
+fn lend_rung(rung: ours::Rung) -> events::Rung {
+    match rung {
+        ours::Rung::Acked => events::Rung::Acked,
+        ours::Rung::Trapped => events::Rung::Trapped,
+        ours::Rung::Killed => events::Rung::Killed,
+        ours::Rung::AlreadyGone => events::Rung::AlreadyGone,
+    }
+}
+
+/// What a component says it offers.
+pub(super) fn description(description: events::Description) -> ours::Description {
+    let endpoints = description.endpoints.into_iter().map(endpoint).collect();
+    ours::Description {
+        sdk: description.sdk,
+        docs: description.docs,
+        endpoints,
+    }
+}
+
+fn endpoint(endpoint: events::Endpoint) -> ours::EndpointInfo {
+    ours::EndpointInfo {
+        name: endpoint.name,
+        docs: endpoint.docs,
+        kind: match endpoint.kind {
+            events::EndpointKind::Plain => ours::EndpointKind::Plain,
+            events::EndpointKind::Context => ours::EndpointKind::Context,
+        },
+        parameters: endpoint.parameters.into_iter().map(parameter).collect(),
+        started: endpoint.started,
+        sends: endpoint.sends,
+        receives: endpoint.receives,
+        returns: endpoint.returns,
+        error: endpoint.error,
+        schema: endpoint.schema,
+    }
+}
+
+fn parameter(parameter: events::Parameter) -> ours::Parameter {
+    ours::Parameter {
+        name: parameter.name,
+        type_name: parameter.type_name,
+    }
+}
+
+/// How to open a context.
+pub(super) fn open_options(options: context::OpenOptions) -> ours::OpenOptions {
+    ours::OpenOptions {
+        target: options.target,
+        endpoint: options.endpoint,
+        schema: options.schema,
+        deadline: options.deadline,
+        start_timeout: options.start_timeout,
+        parent: options.parent,
+        window: ours::Window {
+            messages: options.window.messages,
+            bytes: options.window.bytes,
+        },
+    }
+}
+
+/// How a task came to its end.
+pub(super) fn ending(ending: context::Ending) -> ours::Ending {
+    match ending {
+        context::Ending::Returned(value) => ours::Ending::Returned(Bytes::from(value)),
+        context::Ending::Failed(error) => ours::Ending::Failed(Box::new(take_error(error))),
+        context::Ending::Cancelled => ours::Ending::Cancelled,
+    }
+}
+
+/// What to start a child with.
+pub(super) fn spec(spec: nursery::ActorSpec) -> ours::Spec {
+    ours::Spec {
+        name: spec.name,
+        component: match spec.component {
+            nursery::Component::This => ours::ComponentRef::This,
+            nursery::Component::Named(name) => ours::ComponentRef::Named(name),
+        },
+        endpoints: spec.endpoints,
+        directories: spec.directories.into_iter().map(directory).collect(),
+        args: spec.args,
+        env: spec.env,
+        memory: spec.memory,
+    }
+}
+
+fn directory(directory: nursery::Directory) -> ours::Directory {
+    ours::Directory {
+        parent_path: directory.parent_path,
+        child_path: directory.child_path,
+        writable: directory.writable,
+    }
+}
+
+fn take_error(error: owned::BoxedError) -> ours::BoxedError {
+    ours::BoxedError {
+        kind: take_kind(error.kind),
+        type_name: error.type_name,
+        message: error.message,
+        payload: error.payload.map(Bytes::from),
+        source: take_id(error.source),
+        relay_path: error.relay_path.into_iter().map(take_id).collect(),
+        backtrace: error.backtrace,
+        context: error.context,
+    }
+}
+
+fn take_id(id: owned::ActorId) -> ours::ActorId {
+    ours::ActorId::new(
+        id.name,
+        ours::Uuid {
+            high: id.uuid_high,
+            low: id.uuid_low,
+        },
+    )
+}
+
+fn take_cancellation(cancellation: owned::Cancellation) -> ours::Cancellation {
+    let cause = match cancellation.cause {
+        owned::Cause::Requested => ours::Cause::Requested,
+        owned::Cause::Deadline => ours::Cause::Deadline,
+        owned::Cause::ParentTeardown => ours::Cause::ParentTeardown,
+        owned::Cause::Interrupt => ours::Cause::Interrupt,
+        owned::Cause::Budget(kind) => ours::Cause::Budget(kind),
+        owned::Cause::PeerLost => ours::Cause::PeerLost,
+    };
+    ours::Cancellation {
+        canceller: take_id(cancellation.canceller),
+        reason: cancellation.reason,
+        cause,
+    }
+}
+
+fn take_kind(kind: owned::ErrorKind) -> ours::ErrorKind {
+    use owned::ErrorKind as K;
+    match kind {
+        K::EndpointError => ours::ErrorKind::EndpointError,
+        K::Panic => ours::ErrorKind::Panic,
+        K::Trap(code) => ours::ErrorKind::Trap(code),
+        K::Killed => ours::ErrorKind::Killed,
+        K::Cancelled(cancellation) => ours::ErrorKind::Cancelled(take_cancellation(cancellation)),
+        K::PayloadMismatch => ours::ErrorKind::PayloadMismatch,
+        K::Overrun => ours::ErrorKind::Overrun,
+        K::LinkClosed => ours::ErrorKind::LinkClosed,
+        K::NotGranted => ours::ErrorKind::NotGranted,
+        K::NoSuchEndpoint => ours::ErrorKind::NoSuchEndpoint,
+        K::NotStarted => ours::ErrorKind::NotStarted,
+        K::StartTimeout => ours::ErrorKind::StartTimeout,
+        K::CancelTimeout => ours::ErrorKind::CancelTimeout,
+        K::Limit(kind) => ours::ErrorKind::Limit(kind),
+        K::SpawnFailed => ours::ErrorKind::SpawnFailed,
+        K::InvalidOperation => ours::ErrorKind::InvalidOperation,
+        K::Internal => ours::ErrorKind::Internal,
+    }
+}
+
+/// An error an operation is refused with.
+pub(super) fn give_error(error: ours::BoxedError) -> owned::BoxedError {
+    owned::BoxedError {
+        kind: give_kind(error.kind),
+        type_name: error.type_name,
+        message: error.message,
+        payload: error.payload.map(Vec::from),
+        source: give_id(&error.source),
+        relay_path: error.relay_path.iter().map(give_id).collect(),
+        backtrace: error.backtrace,
+        context: error.context,
+    }
+}
+
+/// Who.
+pub(super) fn give_id(id: &ours::ActorId) -> owned::ActorId {
+    owned::ActorId {
+        name: id.name.to_string(),
+        uuid_high: id.uuid.high,
+        uuid_low: id.uuid.low,
+    }
+}
+
+fn give_cancellation(cancellation: ours::Cancellation) -> owned::Cancellation {
+    let cause = match cancellation.cause {
+        ours::Cause::Requested => owned::Cause::Requested,
+        ours::Cause::Deadline => owned::Cause::Deadline,
+        ours::Cause::ParentTeardown => owned::Cause::ParentTeardown,
+        ours::Cause::Interrupt => owned::Cause::Interrupt,
+        ours::Cause::Budget(kind) => owned::Cause::Budget(kind),
+        ours::Cause::PeerLost => owned::Cause::PeerLost,
+    };
+    owned::Cancellation {
+        canceller: give_id(&cancellation.canceller),
+        reason: cancellation.reason,
+        cause,
+    }
+}
+
+fn give_kind(kind: ours::ErrorKind) -> owned::ErrorKind {
+    use ours::ErrorKind as K;
+    match kind {
+        K::EndpointError => owned::ErrorKind::EndpointError,
+        K::Panic => owned::ErrorKind::Panic,
+        K::Trap(code) => owned::ErrorKind::Trap(code),
+        K::Killed => owned::ErrorKind::Killed,
+        K::Cancelled(cancellation) => owned::ErrorKind::Cancelled(give_cancellation(cancellation)),
+        K::PayloadMismatch => owned::ErrorKind::PayloadMismatch,
+        K::Overrun => owned::ErrorKind::Overrun,
+        K::LinkClosed => owned::ErrorKind::LinkClosed,
+        K::NotGranted => owned::ErrorKind::NotGranted,
+        K::NoSuchEndpoint => owned::ErrorKind::NoSuchEndpoint,
+        K::NotStarted => owned::ErrorKind::NotStarted,
+        K::StartTimeout => owned::ErrorKind::StartTimeout,
+        K::CancelTimeout => owned::ErrorKind::CancelTimeout,
+        K::Limit(kind) => owned::ErrorKind::Limit(kind),
+        K::SpawnFailed => owned::ErrorKind::SpawnFailed,
+        K::InvalidOperation => owned::ErrorKind::InvalidOperation,
+        K::Internal => owned::ErrorKind::Internal,
+    }
+}
+
+/// Why an operation was refused.
+pub(super) fn refusal(refusal: ours::Refusal) -> owned::Refusal {
+    use ours::Refusal as R;
+    match refusal {
+        R::UnknownKey => owned::Refusal::UnknownKey,
+        R::WrongSide => owned::Refusal::WrongSide,
+        R::AlreadyStarted => owned::Refusal::AlreadyStarted,
+        R::NotStarted => owned::Refusal::NotStarted,
+        R::StreamNotOpen => owned::Refusal::StreamNotOpen,
+        R::StreamAlreadyOpened => owned::Refusal::StreamAlreadyOpened,
+        R::Ended => owned::Refusal::Ended,
+        R::NoCredit => owned::Refusal::NoCredit,
+        R::MalformedBatch => owned::Refusal::MalformedBatch,
+        R::TooLarge => owned::Refusal::TooLarge,
+        R::Closing => owned::Refusal::Closing,
+        R::Limit => owned::Refusal::Limit,
+    }
+}
+
+/// How severe a line is.
+pub(super) fn level(level: log::Level) -> ours::Level {
+    match level {
+        log::Level::Error => ours::Level::Error,
+        log::Level::Warn => ours::Level::Warn,
+        log::Level::Info => ours::Level::Info,
+        log::Level::Debug => ours::Level::Debug,
+        log::Level::Trace => ours::Level::Trace,
+    }
+}

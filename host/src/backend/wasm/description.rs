@@ -1,0 +1,161 @@
+//! A component's description as bytes, for the compile cache.
+//!
+//! Every text is a length and its bytes; every list a count and its items. No versions: the cache
+//! keys its entries by [`FORMAT`] and simply recompiles what another build wrote.
+
+use steading_types::{Description, EndpointInfo, EndpointKind, Parameter};
+
+/// Changes whenever the encoding does.
+pub(super) const FORMAT: u32 = 1;
+
+/// The bytes of a description.
+pub(super) fn encode(description: &Description) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.text(&description.sdk);
+    out.text(&description.docs);
+    out.list(&description.endpoints, Writer::endpoint);
+    out.0
+}
+
+/// The description of these bytes; `None` if they are not exactly one.
+pub(super) fn decode(bytes: &[u8]) -> Option<Description> {
+    let mut input = Reader(bytes);
+    let description = Description {
+        sdk: input.text()?,
+        docs: input.text()?,
+        endpoints: input.list(Reader::endpoint)?,
+    };
+    input.0.is_empty().then_some(description)
+}
+
+#[derive(Default)]
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn list<T>(&mut self, items: &[T], item: fn(&mut Self, &T)) {
+        self.number(items.len() as u64);
+        items.iter().for_each(|each| item(self, each));
+    }
+
+    fn endpoint(&mut self, endpoint: &EndpointInfo) {
+        self.text(&endpoint.name);
+        self.text(&endpoint.docs);
+        self.number(u64::from(endpoint.kind == EndpointKind::Context));
+        self.list(&endpoint.parameters, Self::parameter);
+        for text in [
+            &endpoint.started,
+            &endpoint.sends,
+            &endpoint.receives,
+            &endpoint.returns,
+            &endpoint.error,
+        ] {
+            self.text(text);
+        }
+        self.number(endpoint.schema);
+    }
+
+    fn parameter(&mut self, parameter: &Parameter) {
+        self.text(&parameter.name);
+        self.text(&parameter.type_name);
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn number(&mut self) -> Option<u64> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(u64::from_le_bytes(*head))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (head, tail) = self.0.split_at_checked(length)?;
+        self.0 = tail;
+        String::from_utf8(head.to_vec()).ok()
+    }
+
+    fn list<T>(&mut self, item: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        (0..count).map(|_| item(self)).collect()
+    }
+
+    fn endpoint(&mut self) -> Option<EndpointInfo> {
+        Some(EndpointInfo {
+            name: self.text()?,
+            docs: self.text()?,
+            kind: if self.number()? == 0 {
+                EndpointKind::Plain
+            } else {
+                EndpointKind::Context
+            },
+            parameters: self.list(Self::parameter)?,
+            started: self.text()?,
+            sends: self.text()?,
+            receives: self.text()?,
+            returns: self.text()?,
+            error: self.text()?,
+            schema: self.number()?,
+        })
+    }
+
+    fn parameter(&mut self) -> Option<Parameter> {
+        Some(Parameter {
+            name: self.text()?,
+            type_name: self.text()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Description {
+        let text = |text: &str| text.to_string();
+        let parameters = vec![Parameter {
+            name: text("pattern"),
+            type_name: text("String"),
+        }];
+        let scan = EndpointInfo {
+            name: text("scan"),
+            docs: text("Searches."),
+            kind: EndpointKind::Context,
+            parameters,
+            started: text("()"),
+            sends: text("Hit"),
+            receives: text("Path"),
+            returns: text("Summary"),
+            error: text("ScanError"),
+            schema: u64::MAX,
+        };
+        Description {
+            sdk: text("steading-guest 0.1.0"),
+            docs: text("Größe"),
+            endpoints: vec![scan],
+        }
+    }
+
+    #[test]
+    fn a_description_survives_the_round_trip() {
+        assert_eq!(decode(&encode(&sample())), Some(sample()));
+    }
+
+    #[test]
+    fn no_prefix_of_a_description_is_one() {
+        let bytes = encode(&sample());
+        for end in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..end]), None, "the first {end} bytes");
+        }
+    }
+}

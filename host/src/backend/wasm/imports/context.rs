@@ -1,0 +1,31 @@
+//! `steading:actor/context`.
+
+use super::super::bindings::imports::context::{Ending, Host, OpenOptions};
+use super::super::bindings::imports::types::BoxedError;
+use super::super::convert;
+use super::super::view::State;
+use super::{Answer, answer};
+
+impl Host for State {
+    fn open(&mut self, options: OpenOptions, args: Vec<u8>) -> wasmtime::Result<Result<u32, BoxedError>> {
+        let opened = self.boundary.open(convert::open_options(options), args);
+        Ok(opened.map_err(convert::give_error))
+    }
+
+    fn started(&mut self, context: u32, value: Vec<u8>) -> Answer<()> {
+        answer(self.boundary.started(context, value))
+    }
+
+    fn finish(&mut self, context: u32, ending: Ending) -> Answer<()> {
+        answer(self.boundary.finish(context, convert::ending(ending)))
+    }
+
+    fn cancel(&mut self, context: u32, reason: Option<String>) -> Answer<()> {
+        answer(self.boundary.cancel(context, reason))
+    }
+
+    fn release(&mut self, context: u32) -> wasmtime::Result<()> {
+        self.boundary.release(context);
+        Ok(())
+    }
+}

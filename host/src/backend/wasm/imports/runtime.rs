@@ -1,0 +1,35 @@
+//! `steading:actor/runtime`.
+
+use super::super::bindings::imports::runtime::Host;
+use super::super::bindings::imports::types::ActorId;
+use super::super::convert;
+use super::super::stopped::bounded;
+use super::super::view::{Panicked, State};
+
+impl Host for State {
+    fn self_id(&mut self) -> wasmtime::Result<ActorId> {
+        Ok(convert::give_id(&self.boundary.self_id()))
+    }
+
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.boundary.now())
+    }
+
+    fn wake_at(&mut self, time: u64) -> wasmtime::Result<()> {
+        self.boundary.wake_at(time);
+        Ok(())
+    }
+
+    fn panicked(&mut self, message: String, location: String) -> wasmtime::Result<()> {
+        self.panic = Some(Panicked {
+            message: bounded(&message),
+            location: bounded(&location),
+        });
+        Ok(())
+    }
+
+    fn cancel_self(&mut self, reason: Option<String>) -> wasmtime::Result<()> {
+        self.boundary.cancel_self(reason);
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! A running guest: one store, one instance, one turn at a time.
+//!
+//! An instance that trapped, or whose turn was dropped half-way, is over: its store is in no state to
+//! be entered again. Who holds it drops it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use steading_types::{Boundary, Description, ErrorKind, Event};
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+
+use super::access::{Access, DirectorySource, PreopenedDir};
+use super::bindings::exports::{Guest, GuestPre};
+use super::budget::Budget;
+use super::component::Component;
+use super::convert::{self, Lowered};
+use super::engine::Engine;
+use super::meter::{Meter, Stopwatch};
+use super::stopped::{KillSwitch, Stopped};
+use super::view::State;
+use super::{limits, stdio};
+
+/// What an instance may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InstanceLimits {
+    /// Bytes of linear memory over all memories; at most [`limits::MEMORY_MAX`] counts.
+    pub(crate) memory: usize,
+    /// Table elements over all tables.
+    pub(crate) table_elements: usize,
+    /// Largest payload that leaves it in one call.
+    pub(crate) payload: usize,
+}
+
+impl Default for InstanceLimits {
+    fn default() -> Self {
+        Self {
+            memory: limits::MEMORY,
+            table_elements: limits::TABLE_ELEMENTS,
+            payload: limits::PAYLOAD,
+        }
+    }
+}
+
+/// One guest with a store of its own.
+pub(crate) struct Instance {
+    store: Store<State>,
+    guest: Guest,
+    engine: Engine,
+    meter: Arc<Meter>,
+    ended: bool,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("ended", &self.ended)
+            .field("memory", &self.memory_bytes())
+            .finish()
+    }
+}
+
+impl Component {
+    /// Makes an instance that talks to `boundary` and sees of the machine what `access` grants.
+    pub(crate) async fn instantiate(
+        &self,
+        boundary: Arc<dyn Boundary>,
+        access: Access,
+        limits: InstanceLimits,
+        kill: Arc<KillSwitch>,
+    ) -> Result<Instance, Stopped> {
+        Instance::start(self.engine(), self.pre(), boundary, &access, &limits, kill).await
+    }
+}
+
+impl Instance {
+    pub(super) async fn start(
+        engine: &Engine,
+        pre: &GuestPre<State>,
+        boundary: Arc<dyn Boundary>,
+        access: &Access,
+        limits: &InstanceLimits,
+        kill: Arc<KillSwitch>,
+    ) -> Result<Self, Stopped> {
+        let meter = Arc::new(Meter::default());
+        let mut store = store(engine, boundary, access, limits)?;
+        watch(&mut store, &meter, kill);
+        let _busy = engine.ticker().busy();
+        let started = meter.watch(pre.instantiate_async(&mut store)).await;
+        match started {
+            Ok(guest) => Ok(Self {
+                store,
+                guest,
+                engine: engine.clone(),
+                meter,
+                ended: false,
+            }),
+            Err(error) => Err(Stopped::of(&error, store.data())),
+        }
+    }
+
+    /// Hands over what happened and runs the guest until all its tasks wait. The answer is whether
+    /// more is ready to run at once. Not cancel-safe: dropping it half-way ends the instance.
+    pub(crate) async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
+        self.begin()?;
+        let _busy = self.engine.ticker().busy();
+        let lowered = Lowered::of(&events);
+        let events = lowered.events();
+        let turned = self
+            .meter
+            .watch(self.guest.call_turn(&mut self.store, now, &events))
+            .await;
+        turned
+            .inspect(|_| self.ended = false)
+            .map_err(|error| Stopped::of(&error, self.store.data()))
+    }
+
+    /// Asks what it offers.
+    pub(super) async fn describe(&mut self) -> Result<Description, Stopped> {
+        self.begin()?;
+        let _busy = self.engine.ticker().busy();
+        let described = self.meter.watch(self.guest.call_describe(&mut self.store)).await;
+        described
+            .map(convert::description)
+            .map_err(|error| Stopped::of(&error, self.store.data()))
+    }
+
+    /// Bytes of linear memory in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().budget.memory_bytes()
+    }
+
+    /// Counts as ended until the turn has come back whole.
+    fn begin(&mut self) -> Result<(), Stopped> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Err(Stopped::already());
+        }
+        self.store.set_epoch_deadline(1);
+        let state = self.store.data_mut();
+        state.budget.begin_turn();
+        state.stopwatch = Stopwatch::default();
+        Ok(())
+    }
+}
+
+fn store(
+    engine: &Engine,
+    boundary: Arc<dyn Boundary>,
+    access: &Access,
+    limits: &InstanceLimits,
+) -> Result<Store<State>, Stopped> {
+    let wasi = wasi(access, &boundary)?;
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(limits::RESOURCES);
+    let budget = Budget::new(limits.memory.min(limits::MEMORY_MAX), limits.table_elements);
+    let state = State {
+        boundary,
+        budget,
+        panic: None,
+        stopwatch: Stopwatch::default(),
+        wasi,
+        table,
+    };
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.budget);
+    store.set_hostcall_fuel(limits.payload.saturating_add(limits::HOSTCALL));
+    store.set_max_component_handles(limits::COMPONENT_HANDLES);
+    Ok(store)
+}
+
+/// Set up before the guest's first instruction: a start function may spin as well as a turn.
+fn watch(store: &mut Store<State>, meter: &Arc<Meter>, kill: Arc<KillSwitch>) {
+    let meter = Arc::clone(meter);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |mut store| store.data_mut().stopwatch.check(&meter, &kill));
+}
+
+fn wasi(access: &Access, boundary: &Arc<dyn Boundary>) -> Result<WasiCtx, Stopped> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&access.args)
+        .envs(&access.env)
+        .max_random_size(limits::RANDOM);
+    wasi.allow_blocking_current_thread(access.inline_files);
+    stdio::connect(&mut wasi, access, boundary);
+    for directory in &access.directories {
+        preopen(&mut wasi, directory)?;
+    }
+    Ok(wasi.build())
+}
+
+fn preopen(wasi: &mut WasiCtxBuilder, directory: &PreopenedDir) -> Result<(), Stopped> {
+    let perms = if directory.writable {
+        FsPerms::ReadWrite
+    } else {
+        FsPerms::ReadOnly
+    };
+    let path = path_of(&directory.source);
+    let opened = wasi.preopened_dir(&path, &directory.guest_path, perms);
+    opened.map(drop).map_err(|error| {
+        let message = format!("directory {}: {}", path.display(), error.root_cause());
+        Stopped::new(ErrorKind::SpawnFailed, message)
+    })
+}
+
+/// An open directory is handed on by its descriptor: the kernel resolves this name to the very
+/// directory, wherever its path leads by now.
+fn path_of(source: &DirectorySource) -> std::path::PathBuf {
+    use std::os::fd::AsRawFd as _;
+    match source {
+        DirectorySource::Path(path) => path.clone(),
+        DirectorySource::Open(dir) => format!("/proc/self/fd/{}", dir.as_raw_fd()).into(),
+    }
+}

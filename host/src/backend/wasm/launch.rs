@@ -1,0 +1,120 @@
+//! A component as code that the runtime can launch: the glue between this folder and the port.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use steading_types::{Boundary, Description, Event};
+
+use super::access::{Access, DirectorySource, PreopenedDir, Stdio};
+use super::component::Component;
+use super::engine::Engine;
+use super::instance::{Instance, InstanceLimits};
+use super::stopped::{KillSwitch, Stopped};
+use crate::config;
+use crate::runtime::cell::Cell;
+use crate::runtime::children::{GrantedDir, Grants};
+use crate::runtime::driver::{self, drive, Body, Interrupt};
+use crate::runtime::Launch;
+
+/// A component and the engine that runs it.
+#[derive(Debug)]
+pub(crate) struct WasmCode {
+    engine: Engine,
+    component: Component,
+}
+
+impl WasmCode {
+    pub(crate) fn new(engine: Engine, component: Component) -> Self {
+        Self { engine, component }
+    }
+}
+
+impl Launch for WasmCode {
+    fn name(&self) -> &str {
+        self.component.name()
+    }
+
+    fn description(&self) -> &Description {
+        self.component.description()
+    }
+
+    fn is_native(&self) -> bool {
+        false
+    }
+
+    fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let kill = Arc::new(KillSwitch::default());
+        let interrupter = Arc::new(Interrupter { engine: self.engine.clone(), kill: kill.clone() });
+        let component = self.component.clone();
+        let instantiate = {
+            let (cell, interrupter) = (cell.clone(), interrupter.clone());
+            async move {
+                let limits = InstanceLimits { memory: cell.grants.memory as usize, ..InstanceLimits::default() };
+                let access = access(&cell.grants);
+                let boundary = cell as Arc<dyn Boundary>;
+                let instance = component.instantiate(boundary, access, limits, kill).await?;
+                Ok(WasmBody { instance, interrupter })
+            }
+        };
+        Box::pin(drive(cell, interrupter, instantiate))
+    }
+}
+
+fn access(grants: &Grants) -> Access {
+    let stdio = match grants.stdio {
+        config::Stdio::Inherit => Stdio::Inherit,
+        config::Stdio::Null => Stdio::Null,
+        config::Stdio::Log => Stdio::Log,
+    };
+    Access {
+        directories: grants.directories.iter().map(preopen).collect(),
+        args: grants.args.clone(),
+        env: grants.env.clone(),
+        stdin: stdio,
+        stdout: stdio,
+        stderr: stdio,
+        ..Access::default()
+    }
+}
+
+fn preopen(granted: &GrantedDir) -> PreopenedDir {
+    PreopenedDir {
+        source: DirectorySource::Open(granted.dir.clone()),
+        guest_path: granted.path.clone(),
+        writable: granted.writable,
+    }
+}
+
+struct WasmBody {
+    instance: Instance,
+    interrupter: Arc<Interrupter>,
+}
+
+impl Body for WasmBody {
+    async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, driver::Stopped> {
+        Ok(self.instance.turn(now, events).await?)
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupt> {
+        self.interrupter.clone()
+    }
+}
+
+struct Interrupter {
+    engine: Engine,
+    kill: Arc<KillSwitch>,
+}
+
+impl Interrupt for Interrupter {
+    fn interrupt(&self) {
+        self.kill.set();
+        self.engine.interrupt();
+    }
+}
+
+impl From<Stopped> for driver::Stopped {
+    fn from(stopped: Stopped) -> Self {
+        Self { kind: stopped.kind, message: stopped.message, backtrace: stopped.backtrace }
+    }
+}

@@ -1,0 +1,75 @@
+//! Every bound this backend puts on a guest, with its reason. Nothing else here invents a number.
+
+use std::time::Duration;
+
+/// Bytes of linear memory over all memories of an instance, unless its spec says otherwise.
+pub(crate) const MEMORY: usize = 64 << 20;
+/// What no spec can exceed; also what a slot of the pool can hold.
+pub(crate) const MEMORY_MAX: usize = 256 << 20;
+/// Table elements over all tables: Rust guests need a few hundred, one per indirectly called function.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Memories of an instance; toolchains make one.
+pub(crate) const MEMORIES: usize = 4;
+/// Tables of an instance; a component adds one for its lowered imports to those of its modules.
+pub(crate) const TABLES: usize = 16;
+/// Core instances of an instance; `wit-component` makes three or four of one module.
+pub(crate) const CORE_INSTANCES: usize = 32;
+
+/// Stack of the guest's own frames.
+pub(crate) const WASM_STACK: usize = 256 << 10;
+/// The whole stack a turn runs on: the guest's part and 768 KiB for host functions beneath it.
+pub(crate) const TURN_STACK: usize = 1 << 20;
+
+/// How often a running guest is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// How long a guest runs before other tasks of its worker get a chance.
+pub(crate) const SLICE: Duration = Duration::from_millis(5);
+/// Processor time of one turn that never waits for the host.
+pub(crate) const TURN: Duration = Duration::from_secs(1);
+/// Ticks without any turn after which the ticker sleeps until the next one.
+pub(crate) const IDLE_TICKS: u32 = 100;
+
+/// Largest payload by default; counts into what one host call may copy.
+pub(crate) const PAYLOAD: usize = 1 << 20;
+/// What a host call may copy out of a guest besides a payload.
+pub(crate) const HOSTCALL: usize = 1 << 20;
+/// Handles a guest may hold in its own tables.
+pub(crate) const COMPONENT_HANDLES: usize = 4096;
+/// Open WASI resources (files, streams, pollables).
+pub(crate) const RESOURCES: usize = 1024;
+/// Random bytes per call.
+pub(crate) const RANDOM: u64 = 64 << 10;
+/// Longest line of a guest's standard output; the rest of it starts a new one.
+pub(crate) const LINE: usize = 8 << 10;
+
+/// Frames of a guest's backtrace.
+pub(crate) const BACKTRACE_FRAMES: usize = 16;
+/// Bytes of a panic message or a backtrace that are kept.
+pub(crate) const MESSAGE: usize = 8 << 10;
+
+/// Bytes of a component file.
+pub(crate) const FILE: u64 = 16 << 20;
+/// Functions in all modules of a component.
+pub(crate) const FUNCTIONS: u32 = 50_000;
+/// Locals of a function: register allocation is worse than linear in them.
+pub(crate) const LOCALS: u32 = 2_000;
+/// Depth of nested loops in a function, for the same reason.
+pub(crate) const LOOP_NEST: u32 = 64;
+/// What `describe` may use.
+pub(crate) const DESCRIBE_MEMORY: usize = 16 << 20;
+
+/// Actors the pool has room for, if the machine has enough mappings.
+pub(crate) const ACTORS: u32 = 10_000;
+/// Mappings left to the rest of the process.
+pub(crate) const MAPS_RESERVED: u32 = 4_096;
+/// Slots kept warm after use, so that starting an actor seldom asks the kernel for anything.
+pub(crate) const WARM_SLOTS: u32 = 256;
+/// Bytes of a memory that are cleared by hand after use instead of given back to the kernel, where it
+/// can say which pages were touched (Linux 6.7): starting an actor takes 18 µs then, and 35 without.
+/// Where it cannot, none are: the lowest pages of a Rust guest are its untouched stack, and clearing
+/// them makes the kernel provide them first (47 µs, and 600 for a slot that was not warm).
+pub(crate) const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
+/// Bytes of a table that are cleared by hand.
+pub(crate) const TABLE_KEEP_RESIDENT: usize = 16 << 10;
+/// Bytes of compiled code the cache keeps on disk; the oldest go first.
+pub(crate) const CACHE: u64 = 1 << 30;

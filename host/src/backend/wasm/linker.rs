@@ -1,0 +1,143 @@
+//! What a component may import: the interfaces of `wit/` and the part of WASI 0.2 that Rust's standard
+//! library needs. No sockets, no http.
+
+use wasmtime::component::{Component, Linker, types::ComponentItem};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+
+use super::imports;
+use super::view::State;
+
+/// Interfaces without their versions, and what each lets a guest do, in plain words.
+const OFFERED: &[(&str, &str)] = &[
+    ("steading:actor/context", ""),
+    ("steading:actor/events", ""),
+    ("steading:actor/log", ""),
+    ("steading:actor/nursery", ""),
+    ("steading:actor/runtime", ""),
+    ("steading:actor/stream", ""),
+    ("steading:actor/types", ""),
+    ("wasi:cli/environment", "arguments and environment"),
+    ("wasi:cli/exit", ""),
+    ("wasi:cli/stderr", "standard streams"),
+    ("wasi:cli/stdin", "standard streams"),
+    ("wasi:cli/stdout", "standard streams"),
+    ("wasi:cli/terminal-input", ""),
+    ("wasi:cli/terminal-output", ""),
+    ("wasi:cli/terminal-stderr", ""),
+    ("wasi:cli/terminal-stdin", ""),
+    ("wasi:cli/terminal-stdout", ""),
+    ("wasi:clocks/monotonic-clock", "clocks"),
+    ("wasi:clocks/wall-clock", "clocks"),
+    ("wasi:filesystem/preopens", "files"),
+    ("wasi:filesystem/types", "files"),
+    ("wasi:io/error", ""),
+    ("wasi:io/poll", ""),
+    ("wasi:io/streams", ""),
+    ("wasi:random/insecure", "random numbers"),
+    ("wasi:random/insecure-seed", "random numbers"),
+    ("wasi:random/random", "random numbers"),
+];
+
+/// The linker all components of an engine share.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    add_wasi(&mut linker)?;
+    imports::add(&mut linker)?;
+    Ok(linker)
+}
+
+fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
+    random::insecure::add_to_linker::<_, WasiRandom>(linker, State::random)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)
+}
+
+/// The names of all imports of a component, in its order.
+pub(super) fn imports(component: &Component) -> Vec<String> {
+    let kind = component.component_type();
+    kind.imports(component.engine())
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+/// The first of the exports an actor must have that this component lacks.
+pub(super) fn missing_export(component: &Component) -> Option<&'static str> {
+    let kind = component.component_type();
+    ["describe", "turn"].into_iter().find(|name| {
+        let export = kind.get_export(component.engine(), name);
+        !export.is_some_and(|export| matches!(export.ty, ComponentItem::ComponentFunc(_)))
+    })
+}
+
+/// Those of the imports that this host does not have.
+pub(super) fn unknown(imports: &[String]) -> Vec<String> {
+    imports
+        .iter()
+        .filter(|import| offered(import).is_none())
+        .cloned()
+        .collect()
+}
+
+/// What these imports let a guest do, each thing once.
+pub(super) fn capabilities(imports: &[String]) -> Vec<&'static str> {
+    let mut words: Vec<_> = imports
+        .iter()
+        .filter_map(|import| offered(import))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+fn offered(import: &str) -> Option<&'static str> {
+    let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+    let series = if interface.starts_with("wasi:") { "0.2." } else { "0.1." };
+    let (_, word) = OFFERED.iter().find(|(name, _)| *name == interface)?;
+    version.starts_with(series).then_some(*word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(imports: &[&str]) -> Vec<String> {
+        imports.iter().map(|import| import.to_string()).collect()
+    }
+
+    #[test]
+    fn unknown_imports_are_those_of_other_names_or_versions() {
+        let imports = names(&[
+            "wasi:cli/exit@0.2.6",
+            "wasi:http/types@0.2.0",
+            "wasi:cli/exit@0.3.0",
+            "thing",
+        ]);
+        assert_eq!(
+            unknown(&imports),
+            ["wasi:http/types@0.2.0", "wasi:cli/exit@0.3.0", "thing"]
+        );
+    }
+
+    #[test]
+    fn capabilities_are_named_once() {
+        let imports = names(&[
+            "wasi:filesystem/types@0.2.6",
+            "wasi:filesystem/preopens@0.2.6",
+            "wasi:io/poll@0.2.6",
+        ]);
+        assert_eq!(capabilities(&imports), ["files"]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Standard streams of a guest as lines of its log, each of bounded length.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use steading_types::{Boundary, Level};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use super::access::{Access, Stdio};
+use super::limits;
+
+/// Connects the three streams as `access` says.
+pub(super) fn connect(wasi: &mut WasiCtxBuilder, access: &Access, boundary: &Arc<dyn Boundary>) {
+    match access.stdin {
+        Stdio::Inherit => wasi.inherit_stdin(),
+        Stdio::Null | Stdio::Log => wasi,
+    };
+    match access.stdout {
+        Stdio::Inherit => wasi.inherit_stdout(),
+        Stdio::Log => wasi.stdout(LogStream::new("stdout", boundary)),
+        Stdio::Null => wasi,
+    };
+    match access.stderr {
+        Stdio::Inherit => wasi.inherit_stderr(),
+        Stdio::Log => wasi.stderr(LogStream::new("stderr", boundary)),
+        Stdio::Null => wasi,
+    };
+}
+
+/// Cuts what is written into lines and logs them. All clones write to one stream.
+#[derive(Clone)]
+struct LogStream(Arc<Mutex<Lines>>);
+
+struct Lines {
+    target: &'static str,
+    boundary: Arc<dyn Boundary>,
+    partial: Vec<u8>,
+}
+
+impl LogStream {
+    fn new(target: &'static str, boundary: &Arc<dyn Boundary>) -> Self {
+        Self(Arc::new(Mutex::new(Lines {
+            target,
+            boundary: Arc::clone(boundary),
+            partial: Vec::new(),
+        })))
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        // A poisoned lock means that logging panicked; the partial line is still a partial line.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+    }
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.piece(piece);
+        }
+    }
+
+    fn piece(&mut self, mut piece: &[u8]) {
+        while self.partial.len() + piece.len() > limits::LINE {
+            let (head, tail) = piece.split_at(limits::LINE - self.partial.len());
+            self.partial.extend_from_slice(head);
+            self.flush();
+            piece = tail;
+        }
+        self.partial.extend_from_slice(piece);
+        if self.partial.ends_with(b"\n") {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let line = mem::take(&mut self.partial);
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if !line.is_empty() {
+            self.boundary.log(Level::Info, self.target, line, &[]);
+        }
+    }
+}
+
+impl Drop for Lines {
+    /// What was written last may lack its end of line: a panic message often does.
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(limits::LINE)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for LogStream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,54 @@
+//! What a store holds: everything a host function of this backend can reach, and nothing else.
+
+use std::fmt;
+use std::sync::Arc;
+
+use steading_types::Boundary;
+use wasmtime::component::{HasData, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::budget::Budget;
+use super::meter::Stopwatch;
+
+/// The data of one store.
+pub(super) struct State {
+    pub(super) boundary: Arc<dyn Boundary>,
+    pub(super) budget: Budget,
+    /// What the guest said before it trapped.
+    pub(super) panic: Option<Panicked>,
+    pub(super) stopwatch: Stopwatch,
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+}
+
+/// A panic as the guest reported it.
+#[derive(Clone, Debug)]
+pub(super) struct Panicked {
+    pub(super) message: String,
+    pub(super) location: String,
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.location.as_str() {
+            "" => f.write_str(&self.message),
+            location => write!(f, "{}, at {location}", self.message),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// Hands the whole state to the generated bindings.
+pub(super) struct Whole;
+
+impl HasData for Whole {
+    type Data<'a> = &'a mut State;
+}

@@ -1,0 +1,385 @@
+//! The embedder's door: builds a host, loads code into it, opens roots. The one place that names
+//! adapters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use steading_actor::{Endpoint, Nursery, Result};
+use steading_proto::Limits;
+use steading_types::{ComponentRef, Description, Spec};
+
+use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
+use crate::config::{Stdio, Workers};
+use crate::runtime::native::{NativeCode, SharedNative};
+use crate::runtime::{Executor, Launch, Runtime, Snapshot, root};
+
+pub use crate::backend::wasm::{Allocation, LoadError, Report};
+
+/// What a host is to be like. [`Host::builder`] makes one; everything has a default.
+#[derive(Clone, Debug)]
+pub struct HostBuilder {
+    workers: Workers,
+    stdio: Stdio,
+    memory: u64,
+    limits: Limits,
+    encode_frames: bool,
+    engine: EngineConfig,
+}
+
+impl Default for HostBuilder {
+    fn default() -> Self {
+        Self {
+            workers: Workers::default(),
+            stdio: Stdio::default(),
+            memory: crate::backend::wasm::limits::MEMORY as u64,
+            limits: Limits::DEFAULT,
+            encode_frames: false,
+            engine: EngineConfig::default(),
+        }
+    }
+}
+
+impl HostBuilder {
+    /// Where actors run. Default: on the runtime that builds the host.
+    pub fn workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Where guests' standard output and error go. Default: to `tracing`.
+    pub fn stdio(mut self, stdio: Stdio) -> Self {
+        self.stdio = stdio;
+        self
+    }
+
+    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB, at most 256 MiB.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes.min(crate::backend::wasm::limits::MEMORY_MAX as u64);
+        self
+    }
+
+    /// Contexts an actor may have alive at once, opened and served together. Default 256, at most 4096.
+    pub fn contexts(mut self, contexts: usize) -> Self {
+        self.limits.contexts = contexts.min(4096);
+        self
+    }
+
+    /// Children an actor may have alive at once. Default 64.
+    pub fn children(mut self, children: usize) -> Self {
+        self.limits.children = children;
+        self
+    }
+
+    /// How long a cancelled task may take before its actor is interrupted. Default 500 ms.
+    pub fn cancel_grace(mut self, grace: std::time::Duration) -> Self {
+        let grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX / 4);
+        self.limits.cancel_grace = grace;
+        self.limits.cancel_timeout = self.limits.cancel_timeout.max(grace.saturating_mul(2));
+        self
+    }
+
+    /// Actors alive at once; memory for this many is reserved (not used) up front.
+    pub fn max_actors(mut self, actors: u32) -> Self {
+        self.engine.max_actors = Some(actors);
+        self
+    }
+
+    /// Where compiled code is kept. Default: `STEADING_CACHE_DIR`, else `steading` in the user's cache
+    /// directory.
+    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.engine.cache_dir = Some(dir.into());
+        self
+    }
+
+    /// Encodes and decodes every frame, as a link that leaves the process would. For tests.
+    pub fn encode_frames(mut self, encode: bool) -> Self {
+        self.encode_frames = encode;
+        self
+    }
+
+    /// Builds the host.
+    ///
+    /// # Errors
+    /// When the engine cannot be made on this machine, or worker threads cannot be started.
+    ///
+    /// # Panics
+    /// With shared workers (the default), outside a tokio runtime.
+    pub fn build(self) -> Result<Host> {
+        let engine = Engine::new(&self.engine)?;
+        let executor = match self.workers {
+            Workers::Shared => Executor::Shared(tokio::runtime::Handle::current()),
+            Workers::Dedicated(threads) => Executor::Dedicated(Some(dedicated(threads)?)),
+        };
+        // An embedder's own actors are trusted to bound themselves; what bounds them here is memory.
+        let native_limits = Limits {
+            contexts: 65_000,
+            children: 65_000,
+            ..self.limits
+        };
+        let runtime = Runtime::new(executor, self.limits, native_limits, self.encode_frames);
+        Ok(Host {
+            runtime,
+            engine,
+            stdio: self.stdio,
+            memory: self.memory,
+        })
+    }
+}
+
+fn dedicated(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(threads.max(1))
+        .thread_name("steading-guest")
+        .enable_time()
+        .build()
+}
+
+/// A host of actors. A handle; clones are the same host.
+#[derive(Clone)]
+pub struct Host {
+    runtime: Arc<Runtime>,
+    engine: Engine,
+    stdio: Stdio,
+    memory: u64,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host({} actors)", self.runtime.alive())
+    }
+}
+
+impl Host {
+    /// A host with every default.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Loads a component file, out of the cache if it was compiled before.
+    ///
+    /// # Errors
+    /// [`LoadError`], naming the path: missing, unreadable, not a component, unknown imports, too large,
+    /// not an actor.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Code, LoadError> {
+        let component = self.engine.load_file(path.as_ref())?;
+        let name = format!("{}-{}", component.name(), &component.digest()[..16]);
+        Ok(self.register_component(&name, component))
+    }
+
+    /// As [`Host::load`], and lets guests start it as a child by this name.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn load_as(&self, name: &str, path: impl AsRef<Path>) -> Result<Code, LoadError> {
+        let component = self.engine.load_file(path.as_ref())?;
+        Ok(self.register_component(name, component))
+    }
+
+    /// Loads a component from memory, by this name.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Code, LoadError> {
+        let component = self.engine.load_bytes(name, bytes)?;
+        Ok(self.register_component(name, component))
+    }
+
+    fn register_component(&self, name: &str, component: crate::backend::wasm::Component) -> Code {
+        let code = Code {
+            name: name.to_owned(),
+            description: component.description().clone(),
+            imports: component.imports(),
+            capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
+            size: component.size(),
+            digest: component.digest().to_owned(),
+            from_cache: component.from_cache(),
+        };
+        self.register(name, Arc::new(WasmCode::new(self.engine.clone(), component)));
+        code
+    }
+
+    /// Adds a native actor, which can then be started like any other.
+    pub fn register_native(&self, actor: NativeActor) -> Code {
+        let code = NativeCode::new(&actor.name, &actor.docs, actor.endpoints);
+        let code = SharedNative(Arc::new(code));
+        let described = Code {
+            name: actor.name.clone(),
+            description: code.description().clone(),
+            imports: Vec::new(),
+            capabilities: Vec::new(),
+            size: 0,
+            digest: String::new(),
+            from_cache: false,
+        };
+        self.register(&actor.name, Arc::new(code));
+        described
+    }
+
+    fn register(&self, name: &str, code: Arc<dyn Launch>) {
+        self.runtime.register(name, code);
+    }
+
+    /// Runs `body` as the main task of a new root actor; its nursery owns every actor below. Returns
+    /// when nothing of the tree is left (semantics 10).
+    ///
+    /// # Errors
+    /// What left the body, or what ended the tree: semantics 5 and 7.
+    ///
+    /// # Cancel safety
+    /// Dropped, the tree is cancelled and torn down in the background; [`Host::wait_quiescent`] waits.
+    pub async fn root<T, F>(&self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Nursery) -> Result<T>,
+    {
+        root::run(&self.runtime, "root", self.stdio, self.memory, body).await
+    }
+
+    /// Asks every root to end, with cause `Interrupt` (semantics 10).
+    pub fn interrupt(&self) {
+        self.runtime.interrupt();
+    }
+
+    /// Ends every actor by force, now: its code is trapped, its tasks are dropped.
+    pub fn kill(&self) {
+        self.runtime.kill();
+    }
+
+    /// What is alive now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.runtime.snapshot()
+    }
+
+    /// Waits until no actor is left. Cancel-safe.
+    pub async fn wait_quiescent(&self) {
+        self.runtime.wait_idle().await;
+    }
+
+    /// How the engine was set up on this machine, for `doctor`.
+    pub fn engine_report(&self) -> &Report {
+        self.engine.report()
+    }
+
+    /// What the compile cache holds; `None` without one.
+    pub fn cache_report(&self) -> Option<CacheReport> {
+        let cache = self.engine.cache()?;
+        Some(CacheReport { dir: cache.dir().to_owned(), entries: cache.entries(), bytes: cache.total_size() })
+    }
+
+    /// Every bound that holds on this host.
+    pub fn limits(&self) -> Vec<crate::limits::Limit> {
+        crate::limits::in_force(&self.runtime.limits, self.memory)
+    }
+
+    /// Empties the compile cache; how many entries went.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn clear_cache(&self) -> std::io::Result<usize> {
+        self.engine.cache().map_or(Ok(0), |cache| cache.clear())
+    }
+}
+
+/// The compile cache at one moment.
+#[derive(Clone, Debug)]
+pub struct CacheReport {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// Components in it.
+    pub entries: usize,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// Code that a host has loaded: what `inspect` shows, and the [`Spec`]s to start it with.
+#[derive(Clone, Debug)]
+pub struct Code {
+    name: String,
+    description: Description,
+    imports: Vec<String>,
+    capabilities: Vec<String>,
+    size: usize,
+    digest: String,
+    from_cache: bool,
+}
+
+impl Code {
+    /// What to start an actor of this code with; nothing is granted.
+    pub fn spec(&self, actor: &str) -> Spec {
+        Spec {
+            name: actor.to_owned(),
+            component: ComponentRef::Named(self.name.clone()),
+            endpoints: None,
+            directories: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            memory: None,
+        }
+    }
+
+    /// The name under which the host knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its endpoints.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The WIT interfaces it imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// What of the machine it could make use of, in plain words.
+    pub fn capabilities(&self) -> &[String] {
+        &self.capabilities
+    }
+
+    /// Bytes of the component file; 0 for native code.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// BLAKE3 of the component file, in hexadecimal; empty for native code.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether it had been compiled before.
+    pub fn from_cache(&self) -> bool {
+        self.from_cache
+    }
+}
+
+/// An actor whose endpoints are Rust functions of the embedder.
+#[derive(Debug)]
+pub struct NativeActor {
+    name: String,
+    docs: String,
+    endpoints: Vec<Endpoint>,
+}
+
+impl NativeActor {
+    /// An actor without endpoints.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            docs: String::new(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    /// Says what it is for.
+    pub fn docs(mut self, docs: &str) -> Self {
+        docs.clone_into(&mut self.docs);
+        self
+    }
+
+    /// Adds an endpoint.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoints.push(endpoint);
+        self
+    }
+}

@@ -1,0 +1,204 @@
+//! What went wrong, as a person and as a program want to read it, and the exit code for it.
+
+use steading::{BoxedError, Cause, Error, ErrorKind, LoadError};
+use steading_build::BuildError;
+
+/// The result of a command.
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// What a process tells its parent. Documented in `--help`; a test holds the two together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Endpoint = 1,
+    Usage = 2,
+    Load = 3,
+    Cancelled = 4,
+    Died = 5,
+    Interrupted = 130,
+    /// As a process that died of SIGPIPE would say.
+    ClosedOutput = 141,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// What a compiler or installer said, in full.
+    pub(crate) detail: String,
+    /// What came from an actor.
+    pub(crate) error: Option<Error>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, detail: String::new(), error: None }
+    }
+
+    /// Something the user gave is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Something cannot be loaded or built.
+    pub(crate) fn load(message: impl Into<String>) -> Self {
+        Self::new(Exit::Load, message)
+    }
+
+    pub(crate) fn detail(mut self, detail: &str) -> Self {
+        detail.clone_into(&mut self.detail);
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What an actor, or the host on its behalf, has to say.
+    pub(crate) fn remote(error: Error) -> Self {
+        if let Some(local) = error.downcast_ref::<Local>() {
+            return Self::new(local.exit, local.message.clone());
+        }
+        Self { error: Some(error.clone()), ..Self::new(exit_of(&error), error.to_string()) }
+    }
+
+    /// A kind in one word, for programs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match (&self.error, self.exit) {
+            (Some(error), _) => kind_name(&error.kind()),
+            (None, Exit::Usage) => "usage",
+            (None, Exit::Load) => "load-failed",
+            (None, Exit::Interrupted) => "interrupted",
+            (None, _) => "failed",
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::load(error.to_string()).detail(error.detail())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::load(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Writing to standard output is the only input or output whose errors are not given a path.
+    fn from(error: std::io::Error) -> Self {
+        let exit = if error.kind() == std::io::ErrorKind::BrokenPipe { Exit::ClosedOutput } else { Exit::Endpoint };
+        Self::new(exit, format!("cannot write the output: {error}"))
+    }
+}
+
+/// A failure of the command's own, on its way out of the body of a root.
+#[derive(Debug)]
+pub(crate) struct Local {
+    exit: Exit,
+    message: String,
+}
+
+impl std::fmt::Display for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Local {}
+
+impl From<Failure> for Local {
+    fn from(failure: Failure) -> Self {
+        Self { exit: failure.exit, message: failure.message }
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    // Of several, the first is the one that made the others.
+    let kind = error.members().first().map_or_else(|| error.kind(), Error::kind);
+    match kind {
+        ErrorKind::Cancelled(c) if c.cause == Cause::Interrupt => Exit::Interrupted,
+        ErrorKind::Cancelled(_) => Exit::Cancelled,
+        ErrorKind::Panic | ErrorKind::Trap(_) | ErrorKind::Killed | ErrorKind::Limit(_) => Exit::Died,
+        ErrorKind::NoSuchEndpoint | ErrorKind::NotGranted | ErrorKind::PayloadMismatch => Exit::Usage,
+        ErrorKind::SpawnFailed => Exit::Load,
+        _ => Exit::Endpoint,
+    }
+}
+
+fn kind_name(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::EndpointError => "endpoint-error",
+        ErrorKind::Panic => "panic",
+        ErrorKind::Trap(_) => "trap",
+        ErrorKind::Killed => "killed",
+        ErrorKind::Cancelled(_) => "cancelled",
+        ErrorKind::PayloadMismatch => "payload-mismatch",
+        ErrorKind::Overrun => "overrun",
+        ErrorKind::LinkClosed => "link-closed",
+        ErrorKind::NotGranted => "not-granted",
+        ErrorKind::NoSuchEndpoint => "no-such-endpoint",
+        ErrorKind::NotStarted => "not-started",
+        ErrorKind::StartTimeout => "start-timeout",
+        ErrorKind::CancelTimeout => "cancel-timeout",
+        ErrorKind::Limit(_) => "limit",
+        ErrorKind::SpawnFailed => "spawn-failed",
+        ErrorKind::InvalidOperation => "invalid-operation",
+        ErrorKind::Internal => "internal",
+    }
+}
+
+impl serde::Serialize for Failure {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let boxed = self.error.as_ref().and_then(Error::boxed);
+        let source = boxed.map(|error| error.source.to_string());
+        let path = boxed.map_or_else(Vec::new, relay_path);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", self.kind())?;
+        map.serialize_entry("message", &self.error.as_ref().map_or_else(|| self.message.clone(), Error::message))?;
+        map.serialize_entry("source", &source)?;
+        map.serialize_entry("relay_path", &path)?;
+        map.serialize_entry("backtrace", &boxed.and_then(|error| error.backtrace.as_ref()))?;
+        if !self.detail.is_empty() {
+            map.serialize_entry("detail", &self.detail)?;
+        }
+        if let Some(hint) = &self.hint {
+            map.serialize_entry("hint", hint)?;
+        }
+        map.end()
+    }
+}
+
+fn relay_path(error: &BoxedError) -> Vec<String> {
+    error.relay_path.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_our_own_survives_the_way_out_of_a_root() {
+        let error = Error::from(Local::from(Failure::usage("standard input, line 3: not JSON")));
+        let failure = Failure::remote(error);
+        assert_eq!((failure.exit, failure.kind()), (Exit::Usage, "usage"));
+        assert_eq!(failure.message, "standard input, line 3: not JSON");
+    }
+
+    #[test]
+    fn programs_read_the_same_five_fields_always() {
+        let json = serde_json::to_value(Failure::load("x.wasm: no such file")).unwrap();
+        let expected = serde_json::json!({
+            "kind": "load-failed", "message": "x.wasm: no such file", "source": null, "relay_path": [], "backtrace": null,
+        });
+        assert_eq!(json, expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! What the user grants and limits, read from the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use steading::config::Workers;
+
+type Parsed<T> = std::result::Result<T, String>;
+
+/// `--dir HOST[:GUEST][:ro|:rw]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dir {
+    pub(crate) host: String,
+    pub(crate) guest: String,
+    pub(crate) writable: bool,
+}
+
+impl FromStr for Dir {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        let (paths, writable) = match text.rsplit_once(':') {
+            Some((paths, "ro")) => (paths, false),
+            Some((paths, "rw")) => (paths, true),
+            _ => (text, false),
+        };
+        let (host, guest) = paths.split_once(':').unwrap_or((paths, paths));
+        if host.is_empty() || guest.is_empty() {
+            return Err("expected HOST[:GUEST][:ro|:rw]".to_owned());
+        }
+        if guest.contains(':') {
+            return Err(format!("`{guest}` is not a path and `ro` or `rw`"));
+        }
+        check_dir(host)?;
+        Ok(Self { host: host.to_owned(), guest: guest.to_owned(), writable })
+    }
+}
+
+fn check_dir(path: &str) -> Parsed<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("{path}: not a directory")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(format!("{path}: no such directory")),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
+}
+
+/// `--env K=V`, or `--env K` for one of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Variable(pub(crate) String, pub(crate) String);
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, value.to_owned()),
+            None => (text, std::env::var(text).map_err(|_| format!("`{text}` is not set here; give it as K=V"))?),
+        };
+        if name.is_empty() {
+            return Err("a variable needs a name".to_owned());
+        }
+        Ok(Self(name.to_owned(), value))
+    }
+}
+
+/// `--component NAME=PATH`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedComponent {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for NamedComponent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+                Ok(Self { name: name.to_owned(), path: path.into() })
+            }
+            _ => Err("expected NAME=PATH".to_owned()),
+        }
+    }
+}
+
+/// `--limit NAME=VALUE`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Memory(u64),
+    Contexts(usize),
+    Children(usize),
+    Actors(u32),
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+        match name {
+            "memory" => Ok(Self::Memory(bytes(value)?)),
+            "contexts" => Ok(Self::Contexts(number(value)?)),
+            "children" => Ok(Self::Children(number(value)?)),
+            "actors" => Ok(Self::Actors(number(value)?)),
+            _ => Err(format!("no limit `{name}`; there are: memory, contexts, children, actors")),
+        }
+    }
+}
+
+/// `--workers shared|N`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkersChoice(pub(crate) Workers);
+
+impl FromStr for WorkersChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        match text {
+            "shared" => Ok(Self(Workers::Shared)),
+            _ => match text.parse() {
+                Ok(threads @ 1..=1024) => Ok(Self(Workers::Dedicated(threads))),
+                _ => Err("expected `shared` or a number of threads".to_owned()),
+            },
+        }
+    }
+}
+
+fn number<N: FromStr>(text: &str) -> Parsed<N> {
+    text.parse().map_err(|_| format!("`{text}` is not a number in range"))
+}
+
+/// `64MiB`, `64M`, `65536`: units are powers of 1024.
+fn bytes(text: &str) -> Parsed<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text[digits.len()..].trim_start() {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        unit => return Err(format!("`{unit}` is not a unit; use KiB, MiB or GiB")),
+    };
+    let count: u64 = number(digits)?;
+    count.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        let cases = [("0", 0), ("65536", 65536), ("64MiB", 64 << 20), ("2 G", 2 << 30), ("1K", 1024), ("7B", 7)];
+        for (text, expected) in cases {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "MiB", "64MB", "-1", "1.5GiB", "99999999999GiB", "6 4"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn directories_are_read_only_unless_it_is_said() {
+        let cases = [
+            (".", (".", ".", false)),
+            ("/tmp", ("/tmp", "/tmp", false)),
+            ("/tmp:rw", ("/tmp", "/tmp", true)),
+            ("/tmp:ro", ("/tmp", "/tmp", false)),
+            ("/tmp:/data", ("/tmp", "/data", false)),
+            ("/tmp:/data:rw", ("/tmp", "/data", true)),
+            ("/tmp:rw:ro", ("/tmp", "rw", false)),
+        ];
+        for (text, (host, guest, writable)) in cases {
+            let expected = Dir { host: host.into(), guest: guest.into(), writable };
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_none_is_named() {
+        assert_eq!("/no/such:/x".parse::<Dir>(), Err("/no/such: no such directory".into()));
+        assert_eq!("/proc/version".parse::<Dir>(), Err("/proc/version: not a directory".into()));
+        for text in ["", ":/x", "/tmp:", "/tmp:/x:ro:rw", "/tmp:a:b"] {
+            assert!(text.parse::<Dir>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_have_names() {
+        assert_eq!("memory=1MiB".parse(), Ok(Bound::Memory(1 << 20)));
+        assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
+        assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
+        assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
+        for text in ["memory", "memory=", "fuel=3", "actors=-1", "contexts=x"] {
+            assert!(text.parse::<Bound>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_components_and_workers() {
+        assert_eq!("A=b=c".parse(), Ok(Variable("A".into(), "b=c".into())));
+        assert_eq!("A=".parse(), Ok(Variable("A".into(), String::new())));
+        assert!("=b".parse::<Variable>().is_err());
+        assert!("STEADING_SURELY_NOT_SET".parse::<Variable>().is_err());
+        assert_eq!("w=a/b.wasm".parse(), Ok(NamedComponent { name: "w".into(), path: "a/b.wasm".into() }));
+        assert!("w".parse::<NamedComponent>().is_err());
+        assert_eq!("shared".parse(), Ok(WorkersChoice(Workers::Shared)));
+        assert_eq!("2".parse(), Ok(WorkersChoice(Workers::Dedicated(2))));
+        assert!("0".parse::<WorkersChoice>().is_err());
+    }
+}

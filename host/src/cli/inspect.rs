@@ -1,0 +1,150 @@
+//! `steading inspect`: what a component offers and what it needs, without starting it as an actor.
+
+use serde_json::json;
+use steading::{Code, EndpointInfo, EndpointKind, Host};
+
+use super::InspectArgs;
+use super::build;
+use super::endpoints::signature;
+use super::failure::{Exit, Failure, Result};
+use super::output::{Output, bytes, table};
+use super::session;
+
+pub(crate) fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
+    let guest = build::guest(&args.path, output)?;
+    let host = lone_host()?;
+    let code = session::load(&host.1, &guest)?;
+    let path = guest.wasm.display().to_string();
+    match output.json {
+        true => output.object(&as_json(&path, &code))?,
+        false => output.line(&as_text(&path, &code))?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// A host on which nothing will run, and the runtime it insists on.
+pub(crate) fn lone_host() -> Result<(tokio::runtime::Runtime, Host)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| Failure::load(error.to_string()))?;
+    let entered = runtime.enter();
+    let host = Host::builder().build().map_err(|error| Failure::load(error.to_string()))?;
+    drop(entered);
+    Ok((runtime, host))
+}
+
+fn as_text(path: &str, code: &Code) -> String {
+    let description = code.description();
+    let mut text = format!("{path}\n{}", table(&facts(code)));
+    if !description.docs.is_empty() {
+        text.push_str(&format!("\n\n{}", indented(&description.docs, "  ")));
+    }
+    text.push_str("\n\nEndpoints");
+    text.extend(description.endpoints.iter().map(endpoint_text));
+    text.push_str(&section("Imports", code.imports()));
+    text.push_str(&section("Could make use of, if granted", code.capabilities()));
+    text
+}
+
+fn facts(code: &Code) -> Vec<Vec<String>> {
+    let fact = |name: &str, value: String| vec![name.to_owned(), value];
+    vec![
+        fact("size", bytes(code.size() as u64)),
+        fact("digest", format!("blake3 {}", code.digest())),
+        fact("sdk", code.description().sdk.clone()),
+    ]
+}
+
+fn endpoint_text(endpoint: &EndpointInfo) -> String {
+    let mut text = format!("\n  {}", signature(endpoint));
+    let facts = endpoint_facts(endpoint);
+    if !facts.is_empty() {
+        text.push_str(&format!("\n      {}", facts.join(", ")));
+    }
+    if !endpoint.docs.is_empty() {
+        text.push_str(&format!("\n{}", indented(&endpoint.docs, "      ")));
+    }
+    text
+}
+
+/// What the signature does not show.
+fn endpoint_facts(endpoint: &EndpointInfo) -> Vec<String> {
+    let named = |what: &str, type_name: &str| match type_name {
+        "" | "()" => None,
+        type_name => Some(format!("{what} {type_name}")),
+    };
+    let context = (endpoint.kind == EndpointKind::Context).then(|| "context".to_owned());
+    let facts = [
+        context,
+        named("starts with", &endpoint.started),
+        named("sends", &endpoint.sends),
+        named("receives", &endpoint.receives),
+        named("fails with", &endpoint.error),
+    ];
+    facts.into_iter().flatten().collect()
+}
+
+fn section(title: &str, items: &[String]) -> String {
+    let items = if items.is_empty() { "none".to_owned() } else { items.join("\n") };
+    format!("\n\n{title}\n{}", indented(&items, "  "))
+}
+
+fn indented(text: &str, by: &str) -> String {
+    text.lines().map(|line| format!("{by}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn as_json(path: &str, code: &Code) -> serde_json::Value {
+    let description = code.description();
+    json!({
+        "path": path,
+        "size": code.size(),
+        "digest": code.digest(),
+        "sdk": description.sdk,
+        "docs": description.docs,
+        "endpoints": description.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
+        "imports": code.imports(),
+        "capabilities": code.capabilities(),
+    })
+}
+
+fn endpoint_json(endpoint: &EndpointInfo) -> serde_json::Value {
+    let parameter = |p: &steading::Parameter| json!({ "name": p.name, "type": p.type_name });
+    json!({
+        "name": endpoint.name,
+        "docs": endpoint.docs,
+        "kind": match endpoint.kind { EndpointKind::Plain => "plain", EndpointKind::Context => "context" },
+        "parameters": endpoint.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "started": endpoint.started,
+        "sends": endpoint.sends,
+        "receives": endpoint.receives,
+        "returns": endpoint.returns,
+        "error": endpoint.error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_reads_like_its_source() {
+        let endpoint = EndpointInfo {
+            name: "scan".into(),
+            docs: "Searches.\n\nSlowly.".into(),
+            kind: EndpointKind::Context,
+            parameters: vec![steading::Parameter { name: "pattern".into(), type_name: "String".into() }],
+            started: "()".into(),
+            sends: "Hit".into(),
+            receives: "String".into(),
+            returns: "Summary".into(),
+            error: "ScanError".into(),
+            schema: 0,
+        };
+        let expected = "
+  scan(pattern: String) -> Summary
+      context, sends Hit, receives String, fails with ScanError
+      Searches.
+
+      Slowly.";
+        assert_eq!(endpoint_text(&endpoint), expected);
+    }
+}

@@ -1,0 +1,256 @@
+//! The command line: what can be asked for, and who answers.
+//!
+//! A user of the library's public interface like any other. A file per command; `session.rs` has what
+//! `run` and `call` share (a host with one actor on it), `grants.rs` reads what may be granted,
+//! `values.rs` turns JSON into payloads and back, `failure.rs` knows the exit codes. Nothing outside
+//! this folder prints.
+
+mod build;
+mod call;
+mod doctor;
+mod endpoints;
+mod failure;
+mod grants;
+mod inspect;
+mod new;
+mod output;
+mod run;
+mod session;
+mod signals;
+mod telemetry;
+mod values;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use failure::{Exit, Result};
+use grants::{Bound, Dir, NamedComponent, Variable, WorkersChoice};
+use output::Output;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  the endpoint failed
+    2  wrong usage or bad input: arguments, JSON, an endpoint that does not exist, a value of the wrong type
+    3  a component could not be built, loaded or started; or `doctor` found something missing
+    4  cancelled
+    5  the actor died: panic, trap, a limit
+  130  interrupted
+  141  nobody reads the output any more
+
+Ctrl-C (or SIGTERM) asks every actor to end; the second one ends them by force; the third ends this process.";
+
+/// Runs WebAssembly components as actors.
+#[derive(Debug, Parser)]
+#[command(name = "steading", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// Write results, and the error if there is one, as JSON on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log on standard error: error, warn, info, debug, trace, off, or filters such as
+    /// `steading::guest=info`. Default: $STEADING_LOG, else warn.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// When to use colour; `auto` respects $NO_COLOR.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+    Call(CallArgs),
+    Build(BuildArgs),
+    New(NewArgs),
+    Inspect(InspectArgs),
+    Doctor(DoctorArgs),
+}
+
+/// Start an actor and run one of its endpoints.
+///
+/// Standard input, output and error are the actor's. Nothing else is granted unless an option says so.
+/// The result is printed at the end, unless it is nothing. An endpoint with a context is run without a
+/// stream; use `call` to talk to it.
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    actor: ActorArgs,
+    /// Which endpoint to run.
+    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    endpoint: String,
+    /// Arguments: the actor's command line, and the endpoint's parameters. A single parameter of type
+    /// Vec<String> takes them all as they are; any others are read as JSON, like those of `call`.
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// Call an endpoint, with JSON in and JSON out.
+///
+/// Each argument is one JSON value: text needs its quotes, as in '"text"'. The result is printed as JSON
+/// on standard output.
+///
+/// To an endpoint with a context, each line of standard input is sent as one message, and each message
+/// received is printed as one line. The first value and the result then go to standard error; with
+/// `--json` everything is on standard output, as {"started": …}, {"message": …} and {"result": …}.
+#[derive(Debug, Args)]
+struct CallArgs {
+    #[command(flatten)]
+    actor: ActorArgs,
+    /// Which endpoint to call.
+    endpoint: String,
+    /// Its arguments.
+    #[arg(value_name = "JSON", allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+/// Build a guest crate into components.
+#[derive(Debug, Args)]
+struct BuildArgs {
+    /// The folder of the crate.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Build without optimisation.
+    #[arg(long)]
+    debug: bool,
+    /// Build optimised; the default.
+    #[arg(long, conflicts_with = "debug")]
+    release: bool,
+}
+
+/// Write a new guest crate that builds and runs.
+#[derive(Debug, Args)]
+struct NewArgs {
+    /// The folder to make; its last part is the crate's name.
+    path: PathBuf,
+}
+
+/// Show what a component offers and what it needs.
+#[derive(Debug, Args)]
+struct InspectArgs {
+    /// A component, or the folder of a guest crate.
+    path: PathBuf,
+}
+
+/// Check what is needed to build and run actors, and show the limits.
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// Empty the cache of compiled components.
+    #[arg(long)]
+    clear_cache: bool,
+}
+
+/// Which actor to start, and what to give it.
+#[derive(Debug, Args)]
+struct ActorArgs {
+    /// A component, or the folder of a guest crate, which is built first.
+    path: PathBuf,
+    /// Grant a directory, as HOST[:GUEST][:ro|:rw]; read-only by default, seen by the actor under the
+    /// path given.
+    #[arg(short, long, value_name = "DIR")]
+    dir: Vec<Dir>,
+    /// Set a variable (K=V), or hand on one of yours (K).
+    #[arg(long, value_name = "K=V")]
+    env: Vec<Variable>,
+    /// Set a limit: memory=64MiB, contexts=256, children=64, actors=1000.
+    #[arg(long, value_name = "NAME=VALUE")]
+    limit: Vec<Bound>,
+    /// Let actors start this component as a child by this name.
+    #[arg(long, value_name = "NAME=PATH")]
+    component: Vec<NamedComponent>,
+    /// Where actors run: `shared` with the command itself, or on N threads of their own. Default: shared
+    /// for crates built here, own threads for components from elsewhere.
+    #[arg(long, value_name = "shared|N")]
+    workers: Option<WorkersChoice>,
+    /// How many milliseconds a cancelled task may take before it is ended by force. Default: 500.
+    #[arg(long, value_name = "MS")]
+    grace: Option<u64>,
+}
+
+impl Cli {
+    /// Does what was asked, and says how it went.
+    pub(crate) fn run(self) -> ExitCode {
+        let output = Output::new(&self.global);
+        let done = telemetry::start(self.global.log_level.as_deref(), output).and_then(|()| self.command.run(output));
+        let exit = done.unwrap_or_else(|failure| {
+            output.failure(&failure);
+            failure.exit
+        });
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl Command {
+    fn run(self, output: Output) -> Result<Exit> {
+        match self {
+            Self::Run(args) => run::run(args, output),
+            Self::Call(args) => call::run(args, output),
+            Self::Build(args) => build::run(&args, output),
+            Self::New(args) => new::run(&args, output),
+            Self::Inspect(args) => inspect::run(&args, output),
+            Self::Doctor(args) => doctor::run(&args, output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_dashes_is_the_actors() {
+        let cli = Cli::try_parse_from(["steading", "run", "x", "--dir", ".", "--json", "--", "--dir", "a"]).unwrap();
+        let Command::Run(args) = cli.command else { panic!("run was asked for") };
+        assert_eq!(args.args, ["--dir", "a"]);
+        assert!(cli.global.json);
+    }
+
+    #[test]
+    fn negative_numbers_are_arguments() {
+        let cli = Cli::try_parse_from(["steading", "call", "x", "add", "-1", "2"]).unwrap();
+        let Command::Call(args) = cli.command else { panic!("call was asked for") };
+        assert_eq!(args.args, ["-1", "2"]);
+    }
+
+    #[test]
+    fn every_exit_code_is_documented() {
+        let codes = [
+            Exit::Ok,
+            Exit::Endpoint,
+            Exit::Usage,
+            Exit::Load,
+            Exit::Cancelled,
+            Exit::Died,
+            Exit::Interrupted,
+            Exit::ClosedOutput,
+        ];
+        for code in codes {
+            let number = format!("{:>5}  ", code as u8);
+            assert!(EXIT_CODES.lines().any(|line| line.starts_with(&number)), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `steading run`: an actor, one endpoint, its result.
+
+use ciborium::Value;
+use steading::config::Stdio;
+use steading::{Context, EndpointInfo, EndpointKind, Portal};
+
+use super::RunArgs;
+use super::endpoints;
+use super::failure::{Exit, Result};
+use super::output::Output;
+use super::session::{Session, explain};
+use super::values::{self, Json};
+
+pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit> {
+    let session = Session::open(&args.actor, Stdio::Inherit, output)?;
+    let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
+    let payload = endpoints::run_arguments(&endpoint, &args.args)?;
+    let spec = session.spec(&args.actor, &args.args);
+    let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload).await);
+    let (value, exit) = result.map_err(|failure| explain(failure, &endpoint, &payload))?;
+    print(&value, output)?;
+    Ok(exit)
+}
+
+/// Runs the endpoint without a stream.
+pub(crate) async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> steading::Result<Value> {
+    match endpoint.kind {
+        EndpointKind::Plain => portal.call(&endpoint.name, args).await,
+        EndpointKind::Context => {
+            let wait = async |ctx: Context<Value, Value, Value>, _first: Value| ctx.wait_result().await;
+            portal.open_context(&endpoint.name, args, wait).await
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Returned<'a> {
+    outcome: &'static str,
+    value: Json<'a>,
+}
+
+/// Nothing for nothing, text as it is, all else as JSON.
+fn print(value: &Value, output: Output) -> Result<()> {
+    if output.json {
+        return output.object(&Returned { outcome: "returned", value: Json(value) });
+    }
+    match value {
+        Value::Null => Ok(()),
+        Value::Text(text) => output.line(text),
+        value => output.line(&values::to_pretty_json(value)),
+    }
+}

@@ -1,0 +1,149 @@
+//! One host with one actor on it, for the length of a command.
+
+use std::time::Duration;
+
+use ciborium::Value;
+use steading::config::{Stdio, Workers};
+use steading::{Code, EndpointInfo, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+
+use super::ActorArgs;
+use super::build::{self, Guest};
+use super::endpoints;
+use super::failure::{Exit, Failure, Result};
+use super::grants::Bound;
+use super::output::Output;
+use super::signals;
+use super::values;
+
+/// How long is waited for stragglers once the root has ended; it ends last, so this is a net.
+const STRAGGLERS: Duration = Duration::from_secs(5);
+
+/// A host that is ready to start the actor the user asked for.
+pub(crate) struct Session {
+    runtime: tokio::runtime::Runtime,
+    host: Host,
+    pub(crate) code: Code,
+    output: Output,
+}
+
+impl Session {
+    /// Builds what has to be built and loads what has to be loaded.
+    pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
+        let guest = build::guest(&args.path, output)?;
+        let children = args.component.iter().map(|component| build::guest(&component.path, output));
+        let children = children.collect::<Result<Vec<_>>>()?;
+        let workers = workers(args, &guest, &children);
+        let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
+        let entered = runtime.enter();
+        let host = configured(args).stdio(stdio).workers(workers).build();
+        let host = host.map_err(|error| Failure::load(error.to_string()))?;
+        let code = load(&host, &guest)?;
+        for (component, guest) in args.component.iter().zip(&children) {
+            host.load_as(&component.name, &guest.wasm)?;
+        }
+        drop(entered);
+        Ok(Self { runtime, host, code, output })
+    }
+
+    /// What the actor is started with.
+    pub(crate) fn spec(&self, args: &ActorArgs, argv: &[String]) -> Spec {
+        let name = args.path.file_stem().map_or("actor".into(), |stem| stem.to_string_lossy());
+        let name = if name == "." || name == ".." { self.code.name().into() } else { name };
+        let mut spec = self.code.spec(&name).arg(name.clone());
+        for dir in &args.dir {
+            spec = match dir.writable {
+                true => spec.dir_writable(&dir.host, &dir.guest),
+                false => spec.dir(&dir.host, &dir.guest),
+            };
+        }
+        spec = argv.iter().fold(spec, Spec::arg);
+        args.env.iter().fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))
+    }
+
+    /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
+    pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
+        let interrupts = signals::watch(self.host.clone(), self.output)?;
+        let result = self.runtime.block_on(async {
+            let result = self.host.root(async |nursery| one_actor(&nursery, spec, body).await).await;
+            tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent()).await.unwrap_or_default();
+            result
+        });
+        // A thread may be parked in a read of standard input, which only the end of the process ends.
+        self.runtime.shutdown_background();
+        match (result, interrupts.count()) {
+            (Ok(value), 0) => Ok((value, Exit::Ok)),
+            (Ok(value), _) => Ok((value, Exit::Interrupted)),
+            (Err(error), 0) => Err(Failure::remote(error)),
+            (Err(error), count) => Err(interrupted(error, count)),
+        }
+    }
+}
+
+async fn one_actor<T>(
+    nursery: &steading::Nursery,
+    spec: Spec,
+    body: impl AsyncFnOnce(Portal) -> steading::Result<T>,
+) -> steading::Result<T> {
+    let portal = nursery.start_actor(spec).await?;
+    let value = body(portal.clone()).await?;
+    portal.cancel_actor("done").await?;
+    Ok(value)
+}
+
+fn interrupted(error: Error, count: u32) -> Failure {
+    if error.is_cancelled() || error.kind() == ErrorKind::Killed {
+        let how = if count > 1 { "interrupted; actors were ended by force" } else { "interrupted" };
+        return Failure::new(Exit::Interrupted, how);
+    }
+    Failure { exit: Exit::Interrupted, ..Failure::remote(error) }
+}
+
+/// Crates built here are the user's own; what comes from elsewhere may hog its thread.
+fn workers(args: &ActorArgs, guest: &Guest, children: &[Guest]) -> Workers {
+    let own = guest.built && children.iter().all(|child| child.built);
+    match args.workers {
+        Some(choice) => choice.0,
+        None if own => Workers::Shared,
+        None => Workers::Dedicated(parallelism()),
+    }
+}
+
+fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn runtime(workers: Workers) -> std::io::Result<tokio::runtime::Runtime> {
+    match workers {
+        Workers::Shared => tokio::runtime::Builder::new_multi_thread().worker_threads(parallelism()).enable_all().build(),
+        Workers::Dedicated(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    }
+}
+
+fn configured(args: &ActorArgs) -> HostBuilder {
+    let builder = args.grace.map(Duration::from_millis).into_iter().fold(Host::builder(), HostBuilder::cancel_grace);
+    args.limit.iter().fold(builder, |builder, bound| match *bound {
+        Bound::Memory(bytes) => builder.memory(bytes),
+        Bound::Contexts(count) => builder.contexts(count),
+        Bound::Children(count) => builder.children(count),
+        Bound::Actors(count) => builder.max_actors(count),
+    })
+}
+
+/// Loads a guest, and says so if that took a compilation.
+pub(crate) fn load(host: &Host, guest: &Guest) -> Result<Code> {
+    let begun = std::time::Instant::now();
+    let code = host.load(&guest.wasm)?;
+    tracing::info!(path = %guest.wasm.display(), cached = code.from_cache(), "loaded in {:.1?}", begun.elapsed());
+    Ok(code)
+}
+
+/// Adds to a failure what was called with what, if the two did not fit.
+pub(crate) fn explain(failure: Failure, endpoint: &EndpointInfo, args: &Value) -> Failure {
+    match failure.error.as_ref().map(Error::kind) {
+        Some(ErrorKind::PayloadMismatch) if failure.hint.is_none() => {
+            let called = values::to_json(args);
+            failure.hint(format!("the endpoint is {}; it was given {called}", endpoints::signature(endpoint)))
+        }
+        _ => failure,
+    }
+}

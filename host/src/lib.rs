@@ -1,0 +1,36 @@
+//! Hosts WebAssembly components as actors with structured concurrency.
+//!
+//! ```no_run
+//! # async fn demo() -> steading::Result<()> {
+//! let host = steading::Host::builder().build()?;
+//! let hello = host.load("hello.wasm")?;
+//! let greeting: String = host
+//!     .root(async |nursery| {
+//!         let actor = nursery.start_actor(hello.spec("hello")).await?;
+//!         let greeting = actor.call("greet", &"world").await?;
+//!         actor.cancel_actor("done").await?;
+//!         Ok(greeting)
+//!     })
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! [`Host`] is where to begin; [`Portal`], [`Context`], [`Stream`] and [`Nursery`] are the same types
+//! that guests use. What happens when is specified by the semantics, section by section; each public
+//! item names its own.
+
+mod backend;
+mod builder;
+mod clock;
+pub mod config;
+mod limits;
+mod runtime;
+
+pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
+pub use limits::{Amount, Limit};
+pub use runtime::{ActorStatus, Snapshot};
+pub use steading_actor::{
+    AbsorbedExt, ActorId, BoxedError, Cancellation, Cause, Context, ContextBuilder, Description, Endpoint,
+    EndpointInfo, EndpointKind, Error, ErrorKind, Level, Nursery, Outcome, Parameter, Portal, Result, Rung, Running, Side, Spec,
+    Stream, Window, checkpoint, current, nursery, shield, sleep, sleep_until, timeout,
+};

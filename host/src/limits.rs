@@ -1,0 +1,91 @@
+//! The bounds on actors as a table, for operators and `steading doctor`.
+//!
+//! Invents no number: each is read from where it is enforced, `backend::wasm::limits` or the core's.
+
+use std::time::Duration;
+
+use steading_proto::Limits;
+use steading_types::Window;
+
+use crate::backend::wasm::limits as wasm;
+use crate::runtime::children::DEPTH;
+
+/// One bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is bounded.
+    pub name: &'static str,
+    /// What holds now.
+    pub value: Amount,
+    /// What it can be raised to, if it can be raised.
+    pub maximum: Option<Amount>,
+}
+
+/// How much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// So many.
+    Count(u64),
+    /// So many bytes.
+    Bytes(u64),
+    /// So long.
+    Time(Duration),
+}
+
+/// The bounds of a host with these settings.
+pub(crate) fn in_force(limits: &Limits, memory: u64) -> Vec<Limit> {
+    let mut all = settable(limits, memory);
+    all.extend(of_core(limits));
+    all.extend(of_instances());
+    all.extend(of_files());
+    all
+}
+
+fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
+    let raisable = |name, value, maximum| Limit { name, value, maximum: Some(maximum) };
+    vec![
+        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(wasm::MEMORY_MAX as u64)),
+        raisable("contexts per actor", Amount::Count(limits.contexts as u64), Amount::Count(4096)),
+        Limit { name: "children per actor", value: Amount::Count(limits.children as u64), maximum: None },
+    ]
+}
+
+fn of_core(limits: &Limits) -> Vec<Limit> {
+    let time = |nanoseconds| Amount::Time(Duration::from_nanos(nanoseconds));
+    fixed([
+        ("depth of actors", Amount::Count(u64::from(DEPTH))),
+        ("payload", Amount::Bytes(limits.payload as u64)),
+        ("batch of messages", Amount::Bytes(limits.batch as u64)),
+        ("stream window, messages", Amount::Count(u64::from(Window::DEFAULT.messages))),
+        ("stream window, bytes", Amount::Bytes(u64::from(Window::DEFAULT.bytes))),
+        ("wait for a callee to accept", time(limits.start_timeout)),
+        ("grace of a cancelled task", time(limits.cancel_grace)),
+        ("grace of an interrupted actor", time(limits.trap_grace)),
+        ("wait for a cancel's answer", time(limits.cancel_timeout)),
+    ])
+}
+
+fn of_instances() -> Vec<Limit> {
+    fixed([
+        ("table elements", Amount::Count(wasm::TABLE_ELEMENTS as u64)),
+        ("wasm stack", Amount::Bytes(wasm::WASM_STACK as u64)),
+        ("turn without waiting", Amount::Time(wasm::TURN)),
+        ("component handles", Amount::Count(wasm::COMPONENT_HANDLES as u64)),
+        ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
+        ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
+        ("line of output", Amount::Bytes(wasm::LINE as u64)),
+    ])
+}
+
+fn of_files() -> Vec<Limit> {
+    fixed([
+        ("component file", Amount::Bytes(wasm::FILE)),
+        ("functions", Amount::Count(u64::from(wasm::FUNCTIONS))),
+        ("locals of a function", Amount::Count(u64::from(wasm::LOCALS))),
+        ("nested loops", Amount::Count(u64::from(wasm::LOOP_NEST))),
+    ])
+}
+
+fn fixed<const N: usize>(limits: [(&'static str, Amount); N]) -> Vec<Limit> {
+    limits.into_iter().map(|(name, value)| Limit { name, value, maximum: None }).collect()
+}

@@ -1,0 +1,381 @@
+//! One actor as the host sees it: its core behind a lock, its inbox, and the boundary over both.
+//!
+//! Whoever asks something of the actor (a WIT import in the middle of a turn, a native task on any
+//! thread) locks the core for the length of one command. What the core decides to send goes straight
+//! into the inboxes of the receivers; what else there is to perform waits for the driver.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steading_proto::{Core, Dest, Frame, Output, codec};
+use steading_types::{
+    ActorId, Boundary, BoxedError, Ending, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung, Spec,
+};
+
+use super::children::{Grants, Prepared};
+use super::inbox::{Delivery, Inbox, Peer, Rejected};
+use super::{Counted, Launch, Runtime};
+
+/// What is left for the driver to perform.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Spawn(Box<Prepared>),
+    Trap,
+    Kill,
+    Stopped { error: Option<Box<BoxedError>>, rung: Rung },
+}
+
+pub(crate) struct Cell {
+    pub(crate) inbox: Peer,
+    pub(crate) runtime: Arc<Runtime>,
+    /// What it runs; `None` for a root, whose body is the embedder's own.
+    pub(crate) code: Option<Arc<dyn Launch>>,
+    pub(crate) grants: Grants,
+    pub(crate) depth: u32,
+    state: Mutex<State>,
+    wake_at: AtomicU64,
+    /// Whether commands come from outside turns, so that the driver has to be told of them.
+    native: bool,
+    lines: super::log::LogBudget,
+    /// Counts it among the living.
+    life: Mutex<Option<Counted>>,
+}
+
+struct State {
+    core: Core<Peer>,
+    /// Data that found no room at its receiver, in order.
+    deferred: VecDeque<(Peer, Key, Delivery)>,
+    prepared: HashMap<PortalKey, Box<Prepared>>,
+    effects: VecDeque<Effect>,
+    /// Until when the driver sleeps, frames and nudges apart; 0 while it is awake.
+    asleep_until: u64,
+}
+
+impl State {
+    /// Whether there is something to tell the actor's tasks, or to perform.
+    fn has_work(&self) -> bool {
+        !self.effects.is_empty() || self.core.has_events()
+    }
+
+    /// Whether something came up that the sleeping driver does not know of.
+    fn wants_driver(&self) -> bool {
+        let due = self.core.next_deadline().unwrap_or(NO_DEADLINE);
+        self.asleep_until > 0 && (self.has_work() || !self.deferred.is_empty() || due < self.asleep_until)
+    }
+}
+
+impl Cell {
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        inbox: Peer,
+        core: Core<Peer>,
+        code: Option<Arc<dyn Launch>>,
+        grants: Grants,
+        depth: u32,
+    ) -> Arc<Self> {
+        let native = code.as_ref().is_none_or(|code| code.is_native());
+        let state = State {
+            core,
+            deferred: VecDeque::new(),
+            prepared: HashMap::new(),
+            effects: VecDeque::new(),
+            asleep_until: 0,
+        };
+        let counted = Counted::new(runtime.clone());
+        let cell = Arc::new(Self {
+            inbox,
+            runtime,
+            code,
+            grants,
+            depth,
+            state: Mutex::new(state),
+            wake_at: AtomicU64::new(NO_DEADLINE),
+            native,
+            lines: super::log::LogBudget::default(),
+            life: Mutex::new(Some(counted)),
+        });
+        cell.runtime.enlist(&cell);
+        cell
+    }
+
+    /// Commands of the core either happen or do not; a panic elsewhere leaves it whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a command of the core now, then sends what it decided.
+    pub(crate) fn with<R>(&self, command: impl FnOnce(&mut Core<Peer>) -> R) -> R {
+        let now = self.runtime.clock.now();
+        let mut state = self.lock();
+        let result = command(state.core.at(now));
+        if self.native {
+            self.dispatch(&mut state);
+            if state.wants_driver() {
+                drop(state);
+                self.inbox.nudge();
+            }
+        }
+        result
+    }
+
+    /// Looks at the core without changing it.
+    pub(crate) fn look<R>(&self, at: impl FnOnce(&Core<Peer>) -> R) -> R {
+        at(&self.lock().core)
+    }
+
+    /// Feeds frames to the core and lets time pass; returns its events.
+    pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> Vec<steading_types::Event> {
+        let mut state = self.lock();
+        self.feed(&mut state, frames, now);
+        state.core.take_events()
+    }
+
+    /// Feeds control frames to the core in the middle of a turn; its events wait for the next one.
+    pub(crate) fn absorb_control(&self, frames: &mut Vec<Delivery>, now: u64) {
+        self.feed(&mut self.lock(), frames, now);
+    }
+
+    fn feed(&self, state: &mut State, frames: &mut Vec<Delivery>, now: u64) {
+        state.asleep_until = 0;
+        for Delivery { from, dest, frame } in frames.drain(..) {
+            state.core.handle(&from, dest, frame, now);
+        }
+        if state.core.next_deadline().is_some_and(|due| now >= due) {
+            state.core.handle_timeout(now);
+        }
+        self.dispatch(state);
+    }
+
+    /// Sends what the core decided.
+    pub(crate) fn flush(&self) {
+        self.dispatch(&mut self.lock());
+    }
+
+    pub(crate) fn next_effect(&self) -> Option<Effect> {
+        self.lock().effects.pop_front()
+    }
+
+    /// When the driver has to look at this actor again, frames apart.
+    /// The driver is about to sleep: until when, or `None` if there is something to do first.
+    pub(crate) fn fall_asleep(&self) -> Option<u64> {
+        let mut state = self.lock();
+        if state.has_work() {
+            return None;
+        }
+        let core = state.core.next_deadline().unwrap_or(NO_DEADLINE);
+        // Read and noted under one lock: a command that comes in between would otherwise wake nobody.
+        state.asleep_until = core.min(self.wake_at.load(Ordering::Relaxed));
+        Some(state.asleep_until)
+    }
+
+    /// Whether the actor's own timer is due; it is then unset.
+    pub(crate) fn timer_due(&self, now: u64) -> bool {
+        let due = now >= self.wake_at.load(Ordering::Relaxed);
+        if due {
+            self.wake_at.store(NO_DEADLINE, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// When the core has to be looked at again: for the middle of a turn.
+    pub(crate) fn next_core_deadline(&self) -> u64 {
+        self.lock().core.next_deadline().unwrap_or(NO_DEADLINE)
+    }
+
+    /// From now on it does not count as alive: nothing of it is left but this record.
+    pub(crate) fn retire(&self) {
+        self.runtime.discharge(self.inbox.id().uuid);
+        drop(super::lock(&self.life).take());
+    }
+
+    /// Ends this actor by force: its driver finds the effects at once, in a turn or not.
+    pub(crate) fn force(&self) {
+        let now = self.runtime.clock.now();
+        self.lock().core.at(now).force();
+        // A frame makes the driver look even in the middle of a turn; this one says nothing new.
+        let frame = super::root::cancel_frame(self.inbox.id().clone(), "killed", steading_types::Cause::Interrupt);
+        let delivery = Delivery {
+            from: self.inbox.clone(),
+            dest: Dest::Actor,
+            frame,
+        };
+        if self.inbox.push(delivery).is_err() {
+            tracing::debug!(actor = %self.inbox.id().name, "killed when it was gone already");
+        }
+    }
+
+    /// The receiver whose room some deferred data waits for.
+    pub(crate) fn crowded_peer(&self) -> Option<Peer> {
+        self.lock().deferred.front().map(|(peer, ..)| peer.clone())
+    }
+
+    fn dispatch(&self, state: &mut State) {
+        self.retry_deferred(state);
+        while let Some(output) = state.core.poll_output() {
+            match output {
+                Output::Send {
+                    to,
+                    dest,
+                    frame,
+                    context,
+                } => self.send(state, to, dest, frame, context),
+                Output::Spawn { portal, .. } => {
+                    let prepared = state.prepared.remove(&portal);
+                    state.effects.extend(prepared.map(Effect::Spawn));
+                }
+                Output::Trap => state.effects.push_back(Effect::Trap),
+                Output::Kill => state.effects.push_back(Effect::Kill),
+                Output::Stopped { error, rung } => state.effects.push_back(Effect::Stopped { error, rung }),
+            }
+        }
+    }
+
+    fn send(&self, state: &mut State, to: Peer, dest: Dest, frame: Frame, context: Key) {
+        let (dest, frame) = if self.runtime.encode_frames {
+            recode(dest, frame)
+        } else {
+            (dest, frame)
+        };
+        let data = frame.lane() == steading_proto::Lane::Data;
+        let delivery = Delivery {
+            from: self.inbox.clone(),
+            dest,
+            frame,
+        };
+        if data && state.deferred.iter().any(|(peer, ..)| Arc::ptr_eq(peer, &to)) {
+            state.deferred.push_back((to, context, delivery));
+            return;
+        }
+        match to.push(delivery) {
+            Ok(()) => {}
+            Err(Rejected::Full(delivery)) => state.deferred.push_back((to, context, delivery)),
+            Err(Rejected::Closed(delivery)) => state.core.undeliverable(context, &delivery.frame),
+        }
+    }
+
+    fn retry_deferred(&self, state: &mut State) {
+        for (to, context, delivery) in std::mem::take(&mut state.deferred) {
+            if state.deferred.iter().any(|(peer, ..)| Arc::ptr_eq(peer, &to)) {
+                state.deferred.push_back((to, context, delivery));
+                continue;
+            }
+            match to.push(delivery) {
+                Ok(()) => {}
+                Err(Rejected::Full(delivery)) => state.deferred.push_back((to, context, delivery)),
+                Err(Rejected::Closed(delivery)) => state.core.undeliverable(context, &delivery.frame),
+            }
+        }
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.runtime.discharge(self.inbox.id().uuid);
+    }
+}
+
+/// What a link that leaves the process would do to a frame.
+fn recode(dest: Dest, frame: Frame) -> (Dest, Frame) {
+    // Both directions are ours; a frame that does not survive them is a bug that tests must see.
+    codec::decode(&codec::encode(dest, &frame)).expect("every frame survives its own encoding")
+}
+
+impl Boundary for Cell {
+    fn self_id(&self) -> ActorId {
+        self.inbox.id().clone()
+    }
+
+    fn now(&self) -> u64 {
+        self.runtime.clock.now()
+    }
+
+    fn wake_at(&self, time: u64) {
+        let state = self.lock();
+        self.wake_at.store(time, Ordering::Relaxed);
+        if self.native && time < state.asleep_until {
+            drop(state);
+            self.inbox.nudge();
+        }
+    }
+
+    fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
+        self.with(|core| core.open(options, args))
+    }
+
+    fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
+        self.with(|core| core.started(context, value))
+    }
+
+    fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        self.with(|core| core.finish(context, ending))
+    }
+
+    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
+        self.with(|core| core.cancel(context, reason))
+    }
+
+    fn release(&self, context: Key) {
+        self.with(|core| core.release(context));
+    }
+
+    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
+        self.with(|core| core.stream_open(context))
+    }
+
+    fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
+        self.with(|core| core.send_batch(context, batch))
+    }
+
+    fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {
+        self.with(|core| core.credit(context, messages, bytes))
+    }
+
+    fn stop(&self, context: Key) -> Result<(), Refusal> {
+        self.with(|core| core.stop(context))
+    }
+
+    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
+        self.with(|core| core.nursery_open(parent))
+    }
+
+    fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+        let prepared = Box::new(self.prepare(&spec)?);
+        let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
+        let now = self.now();
+        let mut state = self.lock();
+        let portal = state.core.at(now).spawn(nursery, spec, id, peer)?;
+        state.prepared.insert(portal, prepared.under(self, portal));
+        if self.native {
+            self.dispatch(&mut state);
+            drop(state);
+            self.inbox.nudge();
+        }
+        Ok(portal)
+    }
+
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
+        self.with(|core| core.nursery_cancel(nursery, reason));
+    }
+
+    fn nursery_close(&self, nursery: Key) {
+        self.with(|core| core.nursery_close(nursery));
+    }
+
+    fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
+        self.with(|core| core.cancel_actor(target, reason))
+    }
+
+    fn cancel_self(&self, reason: Option<String>) {
+        self.with(|core| core.cancel_self(reason));
+    }
+
+    fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
+        super::log::write(&self.lines, self.inbox.id(), level, target, message, fields);
+    }
+}
+
+/// An inbox of its own for an id of its own.
+pub(crate) fn new_inbox(name: &str) -> Peer {
+    Inbox::new(ActorId::new(name, super::mint_uuid()))
+}

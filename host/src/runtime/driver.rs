@@ -1,0 +1,322 @@
+//! The loop that drives one actor: inbox → core → turn → inboxes of others → sleep.
+//!
+//! One task per actor runs it. While the actor's code is in the middle of a turn (a guest that spins,
+//! or waits for the file system), control frames and deadlines are still attended to, so that a
+//! cancel reaches the ladder and nobody has to wait for the guest to come back. The loop goes on
+//! without the code once that is dead, until the last child is: only then does the parent hear of it.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use steading_types::{Boundary, BoxedError, ErrorKind, Event, NO_DEADLINE, Rung};
+use tokio::time::Sleep;
+
+use super::cell::{Cell, Effect};
+use super::inbox::Delivery;
+
+/// Why an actor's code is gone.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) backtrace: Option<String>,
+}
+
+impl Stopped {
+    fn killed() -> Self {
+        Self {
+            kind: ErrorKind::Killed,
+            message: "its store was dropped".into(),
+            backtrace: None,
+        }
+    }
+
+    fn into_error(self, cell: &Cell) -> BoxedError {
+        let mut error = BoxedError::new(self.kind, cell.inbox.id().clone(), self.message);
+        error.backtrace = self.backtrace;
+        error
+    }
+}
+
+/// An actor's code, as something that takes turns.
+pub(crate) trait Body: Send {
+    /// Whether it wants a turn at every wake, and not only for events and timers.
+    const EVERY_WAKE: bool = false;
+    /// Takes in what happened, runs every task until it waits; whether more is ready at once.
+    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send;
+    /// Makes a running turn end with an error soon.
+    fn interrupter(&self) -> Arc<dyn Interrupt>;
+}
+
+/// The way to interrupt code from outside.
+pub(crate) trait Interrupt: Send + Sync {
+    /// Code that runs now is trapped; code that does not, when it runs next.
+    fn interrupt(&self);
+}
+
+/// Drives an actor from its first moment to its last. `create` makes its code.
+pub(crate) async fn drive<B: Body>(
+    cell: Arc<Cell>,
+    interrupter: Arc<dyn Interrupt>,
+    create: impl Future<Output = Result<B, Stopped>> + Send,
+) {
+    let mut driver = Driver {
+        cell,
+        body: None,
+        interrupter,
+        frames: Vec::new(),
+        timer: Timer::default(),
+        done: None,
+    };
+    match driver.attend(create).await {
+        Ok(body) => {
+            driver.body = Some(body);
+            driver.cell.with(|core| core.up());
+        }
+        Err(stopped) => driver.die(stopped),
+    }
+    driver.run().await;
+}
+
+/// Runs an actor's driver behind a panic boundary: a fault of the host's own that one actor reached
+/// ends that actor, and nothing else.
+pub(crate) async fn guarded(cell: Arc<Cell>, drive: impl Future<Output = ()> + Send) {
+    if let Err(panic) = AssertUnwindSafe(drive).catch_unwind().await {
+        let message = panic_message(&*panic);
+        tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "host fault: {message}");
+        let message = format!("host fault: {message}");
+        let stopped = Stopped {
+            kind: ErrorKind::Internal,
+            message,
+            backtrace: None,
+        };
+        let (frames, timer) = (Vec::new(), Timer::default());
+        let mut driver: Driver<NoBody> = Driver {
+            cell,
+            body: None,
+            interrupter: Arc::new(NoBody),
+            frames,
+            timer,
+            done: None,
+        };
+        driver.die(stopped);
+        driver.run().await;
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
+}
+
+struct Driver<B> {
+    cell: Arc<Cell>,
+    /// `None` before the code is made, and once it is gone.
+    body: Option<B>,
+    interrupter: Arc<dyn Interrupt>,
+    frames: Vec<Delivery>,
+    timer: Timer,
+    done: Option<(Option<Box<BoxedError>>, Rung)>,
+}
+
+/// Turns in a row after which the task lets others have the thread.
+const TURNS_IN_A_ROW: u32 = 32;
+
+impl<B: Body> Driver<B> {
+    async fn run(&mut self) {
+        let mut more = false;
+        let mut turns = 0;
+        let mut woken = true;
+        while self.done.is_none() {
+            let now = self.cell.now();
+            woken |= self.cell.inbox.take_all(&mut self.frames);
+            let events = self.cell.absorb(&mut self.frames, now);
+            self.perform_idle();
+            let due = self.cell.timer_due(now);
+            if self.body.is_some() && (more || due || B::EVERY_WAKE && woken || !events.is_empty()) {
+                more = self.turn(now, events).await;
+                woken = false;
+                turns += 1;
+                if turns % TURNS_IN_A_ROW == 0 {
+                    tokio::task::yield_now().await;
+                }
+            } else if self.done.is_none() {
+                self.sleep().await;
+                woken = true;
+                turns = 0;
+            }
+        }
+        self.leave();
+    }
+
+    async fn turn(&mut self, now: u64, events: Vec<Event>) -> bool {
+        let Some(mut body) = self.body.take() else { return false };
+        match self.attend(body.turn(now, events)).await {
+            Ok(more) => {
+                self.body = Some(body);
+                self.cell.flush();
+                more
+            }
+            Err(stopped) => {
+                self.cell.flush();
+                drop(body);
+                self.die(stopped);
+                false
+            }
+        }
+    }
+
+    /// Runs a turn, or the making of the code, to its end; meanwhile attends to control frames.
+    async fn attend<T>(&mut self, turn: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
+        let mut turn = pin!(turn);
+        // Nearly every turn ends here: nothing is set up for the others.
+        if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
+            return result;
+        }
+        loop {
+            let deadline = self.cell.next_core_deadline();
+            tokio::select! {
+                biased;
+                () = self.cell.inbox.control_readable() => {}
+                () = self.timer.until(&self.cell, deadline) => {}
+                result = &mut turn => return result,
+            }
+            self.cell.inbox.take_control(&mut self.frames);
+            self.cell.absorb_control(&mut self.frames, self.cell.now());
+            if self.perform_in_turn() {
+                return Err(Stopped::killed());
+            }
+        }
+    }
+
+    /// Performs effects in the middle of a turn; whether the code is to be dropped at once.
+    fn perform_in_turn(&mut self) -> bool {
+        let mut kill = false;
+        while let Some(effect) = self.cell.next_effect() {
+            match effect {
+                Effect::Spawn(child) => child.start(&self.cell),
+                Effect::Trap => self.interrupter.interrupt(),
+                Effect::Kill => kill = true,
+                Effect::Stopped { error, rung } => {
+                    // It has no task left, and still its code runs: by force, then.
+                    self.done = Some((error, if rung == Rung::Acked { Rung::Trapped } else { rung }));
+                    kill = true;
+                }
+            }
+        }
+        kill
+    }
+
+    /// Performs effects between turns, where nothing runs that could be interrupted.
+    fn perform_idle(&mut self) {
+        while let Some(effect) = self.cell.next_effect() {
+            match effect {
+                Effect::Spawn(child) => child.start(&self.cell),
+                Effect::Trap | Effect::Kill => self.drop_idle_code(),
+                Effect::Stopped { error, rung } => self.done = Some((error, rung)),
+            }
+        }
+    }
+
+    /// Code that waits, and did not end when it was asked to.
+    fn drop_idle_code(&mut self) {
+        if self.body.take().is_some() {
+            let message = "a task did not end within its grace after a cancel".into();
+            self.die(Stopped {
+                kind: ErrorKind::Killed,
+                message,
+                backtrace: None,
+            });
+        }
+    }
+
+    fn die(&mut self, stopped: Stopped) {
+        let error = stopped.into_error(&self.cell);
+        tracing::debug!(actor = %self.cell.inbox.id().name, id = %self.cell.inbox.id().uuid, "{error}");
+        self.cell.with(|core| core.die(error));
+        self.cell.flush();
+    }
+
+    async fn sleep(&mut self) {
+        let Some(deadline) = self.cell.fall_asleep() else { return };
+        let cell = self.cell.clone();
+        match cell.crowded_peer() {
+            None => tokio::select! {
+                biased;
+                () = cell.inbox.readable() => {}
+                () = self.timer.until(&cell, deadline) => {}
+            },
+            Some(peer) => tokio::select! {
+                biased;
+                () = cell.inbox.readable() => {}
+                () = peer.room() => {}
+                () = self.timer.until(&cell, deadline) => {}
+            },
+        }
+    }
+
+    /// The last things an actor does: nothing alive is left below it.
+    fn leave(&mut self) {
+        // The code goes first: when the parent hears of the end, nothing of this actor is left.
+        self.body = None;
+        self.cell.inbox.close(&mut self.frames);
+        self.cell.absorb(&mut self.frames, self.cell.now());
+        let Some((error, rung)) = self.done.take() else { return };
+        self.cell.retire();
+        self.cell.with(|core| core.ended(error, rung));
+        self.cell.flush();
+    }
+}
+
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// A timer that is only set anew when it would ring too late: deadlines mostly move away, and a ring
+/// too early costs one look.
+#[derive(Default)]
+struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    set_to: u64,
+}
+
+impl Timer {
+    async fn until(&mut self, cell: &Cell, deadline: u64) {
+        if deadline == NO_DEADLINE {
+            return std::future::pending().await;
+        }
+        let instant = cell.runtime.clock.instant(deadline);
+        match &mut self.sleep {
+            Some(sleep) if self.set_to > deadline || sleep.is_elapsed() => sleep.as_mut().reset(instant),
+            Some(sleep) => return sleep.as_mut().await,
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
+        }
+        self.set_to = deadline;
+        if let Some(sleep) = &mut self.sleep {
+            sleep.as_mut().await;
+        }
+    }
+}
+
+/// The body of an actor that has none any more.
+struct NoBody;
+
+impl Body for NoBody {
+    async fn turn(&mut self, _: u64, _: Vec<Event>) -> Result<bool, Stopped> {
+        Ok(false)
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupt> {
+        Arc::new(Self)
+    }
+}
+
+impl Interrupt for NoBody {
+    fn interrupt(&self) {}
+}

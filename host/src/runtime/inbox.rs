@@ -1,0 +1,181 @@
+//! Where frames for one actor wait: two lanes, many senders, one reader, bounded.
+//!
+//! The control lane is bounded by what contexts and children can exist; the data lane by bytes. A
+//! sender that finds no room keeps its frame and is told when there is some: nothing blocks, nothing
+//! is dropped. Closing hands back what was not read, so that every `Start` gets its answer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+use steading_proto::{Dest, Frame, Lane};
+use steading_types::ActorId;
+use tokio::sync::Notify;
+
+/// The way to an actor.
+pub(crate) type Peer = Arc<Inbox>;
+
+/// Bytes that may wait in the data lane (design 5).
+pub(crate) const INBOX_BYTES: usize = 4 << 20;
+
+/// A frame on its way.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) from: Peer,
+    pub(crate) dest: Dest,
+    pub(crate) frame: Frame,
+}
+
+/// Why a frame was not taken; it comes back.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    /// The actor is gone.
+    Closed(Delivery),
+    /// No room for data now; see [`Inbox::room`].
+    Full(Delivery),
+}
+
+/// One actor's inbox.
+pub(crate) struct Inbox {
+    id: ActorId,
+    queue: Mutex<Queue>,
+    reader: AtomicWaker,
+    room: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    control: VecDeque<Delivery>,
+    data: VecDeque<Delivery>,
+    data_bytes: usize,
+    /// Somebody set this to make the reader look at something else.
+    nudged: bool,
+    /// A sender waits for room.
+    crowded: bool,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(id: ActorId) -> Peer {
+        Arc::new(Self {
+            id,
+            queue: Mutex::default(),
+            reader: AtomicWaker::new(),
+            room: Notify::new(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &ActorId {
+        &self.id
+    }
+
+    /// A queue is never left half changed, so a panic elsewhere does not poison it.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, delivery: Delivery) -> Result<(), Rejected> {
+        let mut queue = self.lock();
+        if queue.closed {
+            return Err(Rejected::Closed(delivery));
+        }
+        match delivery.frame.lane() {
+            Lane::Control => queue.control.push_back(delivery),
+            Lane::Data => {
+                let len = delivery.frame.payload_len();
+                if queue.data_bytes > 0 && queue.data_bytes + len > INBOX_BYTES {
+                    queue.crowded = true;
+                    return Err(Rejected::Full(delivery));
+                }
+                queue.data_bytes += len;
+                queue.data.push_back(delivery);
+            }
+        }
+        drop(queue);
+        self.reader.wake();
+        Ok(())
+    }
+
+    /// Makes the reader look, though no frame came.
+    pub(crate) fn nudge(&self) {
+        self.lock().nudged = true;
+        self.reader.wake();
+    }
+
+    /// Takes everything in the control lane.
+    pub(crate) fn take_control(&self, into: &mut Vec<Delivery>) {
+        into.extend(self.lock().control.drain(..));
+    }
+
+    /// Takes everything, control first; whether there was a nudge, which is taken too.
+    pub(crate) fn take_all(&self, into: &mut Vec<Delivery>) -> bool {
+        let mut queue = self.lock();
+        let nudged = std::mem::take(&mut queue.nudged);
+        into.extend(queue.control.drain(..));
+        into.extend(queue.data.drain(..));
+        queue.data_bytes = 0;
+        let crowded = std::mem::take(&mut queue.crowded);
+        drop(queue);
+        if crowded {
+            self.room.notify_waiters();
+        }
+        nudged
+    }
+
+    /// Takes no more frames, and hands back what was not read.
+    pub(crate) fn close(&self, into: &mut Vec<Delivery>) {
+        self.lock().closed = true;
+        self.take_all(into);
+        self.room.notify_waiters();
+    }
+
+    /// Waits until there is something to read, or a nudge. Cancel-safe; one reader only.
+    pub(crate) async fn readable(&self) {
+        self.wait(|queue| queue.nudged || !queue.control.is_empty() || !queue.data.is_empty())
+            .await;
+    }
+
+    /// Waits until the control lane has something. Cancel-safe; one reader only.
+    pub(crate) async fn control_readable(&self) {
+        self.wait(|queue| !queue.control.is_empty()).await;
+    }
+
+    async fn wait(&self, ready: impl Fn(&Queue) -> bool) {
+        std::future::poll_fn(|cx| {
+            if ready(&self.lock()) {
+                return Poll::Ready(());
+            }
+            self.reader.register(cx.waker());
+            // Something may have come between the look and the registration.
+            if ready(&self.lock()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Waits until data may find room again.
+    pub(crate) async fn room(&self) {
+        let notified = self.room.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        {
+            let mut queue = self.lock();
+            if queue.closed || queue.data_bytes == 0 {
+                return;
+            }
+            queue.crowded = true;
+        }
+        notified.await;
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inbox({})", self.id)
+    }
+}

@@ -1,0 +1,205 @@
+//! What the host runs: actors, each with a cell, an inbox and a driver.
+//!
+//! Performs what `steading-proto` decides, and decides nothing itself. Knows no wasmtime: an actor's
+//! code is whatever implements [`Launch`]. `cell.rs` is an actor as others see it, `driver.rs` the
+//! loop that runs it, `inbox.rs` the way to it, `children.rs` how a child is made, `native.rs` an
+//! actor whose code is Rust of the embedder.
+
+pub(crate) mod cell;
+pub(crate) mod children;
+pub(crate) mod driver;
+pub(crate) mod inbox;
+pub(crate) mod log;
+pub(crate) mod native;
+pub(crate) mod root;
+mod snapshot;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use steading_proto::Limits;
+use steading_types::{Cause, Description, Uuid};
+
+use crate::clock::Clock;
+use cell::Cell;
+use inbox::Delivery;
+pub use snapshot::{ActorStatus, Snapshot};
+
+/// Code that an actor can run.
+pub(crate) trait Launch: Send + Sync + fmt::Debug {
+    /// What it is called in messages.
+    fn name(&self) -> &str;
+    /// Its endpoints.
+    fn description(&self) -> &Description;
+    /// Whether it is Rust of the embedder, running outside turns.
+    fn is_native(&self) -> bool;
+    /// Drives an actor with this code from its first moment to its last.
+    fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Everything the actors of one host share.
+pub(crate) struct Runtime {
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) native_limits: Limits,
+    pub(crate) encode_frames: bool,
+    executor: Executor,
+    components: Mutex<BTreeMap<String, Arc<dyn Launch>>>,
+    /// For snapshots and interrupts; never in the way of a message.
+    cells: Mutex<HashMap<Uuid, Weak<Cell>>>,
+    living: AtomicUsize,
+    idle: tokio::sync::Notify,
+}
+
+/// Where actors run (design 1).
+pub(crate) enum Executor {
+    /// On the embedder's runtime.
+    Shared(tokio::runtime::Handle),
+    /// On workers of their own.
+    Dedicated(Option<tokio::runtime::Runtime>),
+}
+
+impl Executor {
+    fn handle(&self) -> Option<&tokio::runtime::Handle> {
+        match self {
+            Self::Shared(handle) => Some(handle),
+            Self::Dedicated(runtime) => runtime.as_ref().map(tokio::runtime::Runtime::handle),
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        if let Self::Dedicated(runtime) = self
+            && let Some(runtime) = runtime.take()
+        {
+            // Dropping it here would block, which an async context must not.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Runtime {
+    pub(crate) fn new(executor: Executor, limits: Limits, native_limits: Limits, encode_frames: bool) -> Arc<Self> {
+        Arc::new(Self {
+            clock: Clock::start(),
+            limits,
+            native_limits,
+            encode_frames,
+            executor,
+            components: Mutex::default(),
+            cells: Mutex::default(),
+            living: AtomicUsize::new(0),
+            idle: tokio::sync::Notify::new(),
+        })
+    }
+
+    /// Makes code available by a name; the name's former code is forgotten.
+    pub(crate) fn register(&self, name: &str, code: Arc<dyn Launch>) {
+        lock(&self.components).insert(name.to_owned(), code);
+    }
+
+    pub(crate) fn component(&self, name: &str) -> Option<Arc<dyn Launch>> {
+        lock(&self.components).get(name).cloned()
+    }
+
+    pub(crate) fn component_names(&self) -> Vec<String> {
+        lock(&self.components).keys().cloned().collect()
+    }
+
+    /// Runs the driver of an actor. The only place that starts a task which is an actor; its end is
+    /// heard by the parent, and counted here.
+    pub(crate) fn spawn(&self, driver: impl Future<Output = ()> + Send + 'static) {
+        let Some(handle) = self.executor.handle() else { return };
+        handle.spawn(driver);
+    }
+
+    pub(crate) fn enlist(&self, cell: &Arc<Cell>) {
+        lock(&self.cells).insert(cell.inbox.id().uuid, Arc::downgrade(cell));
+    }
+
+    pub(crate) fn discharge(&self, uuid: Uuid) {
+        lock(&self.cells).remove(&uuid);
+    }
+
+    /// The actors alive now.
+    pub(crate) fn live_cells(&self) -> Vec<Arc<Cell>> {
+        lock(&self.cells).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Asks every root to end.
+    pub(crate) fn interrupt(&self) {
+        for cell in self.live_cells().into_iter().filter(|cell| cell.depth == 0) {
+            let frame = root::cancel_frame(cell.inbox.id().clone(), "interrupted", Cause::Interrupt);
+            let delivery = Delivery {
+                from: cell.inbox.clone(),
+                dest: steading_proto::Dest::Actor,
+                frame,
+            };
+            if cell.inbox.push(delivery).is_err() {
+                tracing::debug!(actor = %cell.inbox.id().name, "interrupted when it was gone already");
+            }
+        }
+    }
+
+    /// Ends every actor by force, without asking: the second interrupt (semantics 10).
+    pub(crate) fn kill(&self) {
+        for cell in self.live_cells() {
+            cell.force();
+        }
+    }
+
+    /// Actors that have not left yet.
+    pub(crate) fn alive(&self) -> usize {
+        self.living.load(Ordering::Acquire)
+    }
+
+    /// Waits until no actor is left.
+    pub(crate) async fn wait_idle(&self) {
+        loop {
+            let notified = self.idle.notified();
+            if self.alive() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// Counts an actor for as long as it lives.
+pub(crate) struct Counted {
+    runtime: Arc<Runtime>,
+}
+
+impl Counted {
+    pub(crate) fn new(runtime: Arc<Runtime>) -> Self {
+        runtime.living.fetch_add(1, Ordering::AcqRel);
+        Self { runtime }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.runtime.living.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.runtime.idle.notify_waiters();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// 128 random bits.
+///
+/// # Panics
+/// If the machine has no source of randomness, without which no two actors can be told apart.
+pub(crate) fn mint_uuid() -> Uuid {
+    let high = getrandom::u64().expect("the machine has a source of randomness");
+    let low = getrandom::u64().expect("the machine has a source of randomness");
+    Uuid { high, low }
+}

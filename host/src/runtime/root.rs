@@ -1,0 +1,100 @@
+//! A root: an actor whose main task is the embedder's own block.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use steading_actor::{Actor, Error, Nursery, Result, nursery, plain};
+use steading_proto::{Core, Frame};
+use steading_types::{ActorId, Cause, Event, Start, Window};
+use tokio::sync::oneshot;
+
+use super::Runtime;
+use super::cell::{Cell, new_inbox};
+use super::children::Grants;
+use super::driver::{Body, drive, guarded};
+use super::native::NativeBody;
+use crate::config::Stdio;
+
+/// Runs `body` as the main task of a new root, and returns when nothing of its tree is left.
+pub(crate) async fn run<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64, body: F) -> Result<T>
+where
+    F: AsyncFnOnce(Nursery) -> Result<T>,
+{
+    let cell = new_root(runtime, name, stdio, memory);
+    let (invocation, over) = begin(&cell)?;
+    let mut result = None;
+    let main = async |()| {
+        let end = nursery(body).await;
+        let told = end.as_ref().map(|_| ()).map_err(Clone::clone);
+        result = Some(end);
+        told
+    };
+    plain(invocation, main).await;
+    // The sender is dropped when the driver has ended, whichever way.
+    over.await.unwrap_or_default();
+    result.unwrap_or_else(|| Err(cancelled(&cell)))
+}
+
+fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Arc<Cell> {
+    let inbox = new_inbox(name);
+    let core = Core::new(inbox.id().clone(), Vec::new(), None, runtime.native_limits);
+    let grants = Grants {
+        directories: Vec::new(),
+        args: Vec::new(),
+        env: Vec::new(),
+        stdio,
+        memory,
+        ambient: true,
+    };
+    Cell::new(runtime.clone(), inbox, core, None, grants, 0)
+}
+
+/// Starts the driver, and makes the main task's invocation. The task is there before the first event
+/// for it can come.
+fn begin(cell: &Arc<Cell>) -> Result<(steading_actor::Invocation, oneshot::Receiver<()>)> {
+    let main = cell.with(|core| core.begin_main())?;
+    let body = NativeBody::new(cell, None);
+    let start = start_of_main(main, cell.inbox.id().clone(), body.actor());
+    let (done, over) = oneshot::channel::<()>();
+    let interrupter = body.interrupter();
+    let drive = drive(cell.clone(), interrupter, async move { Ok(body) });
+    let driver = guarded(cell.clone(), drive);
+    cell.runtime.spawn(async move {
+        driver.await;
+        drop(done);
+    });
+    start
+        .map(|invocation| (invocation, over))
+        .ok_or_else(|| Error::msg("the main task could not begin"))
+}
+
+fn start_of_main(context: u32, caller: ActorId, actor: &Actor) -> Option<steading_actor::Invocation> {
+    let args = Bytes::from(steading_actor::encode(&()).ok()?);
+    let window = Window::DEFAULT;
+    actor.deliver(Event::Start(Start {
+        context,
+        endpoint: 0,
+        args,
+        caller,
+        deadline: None,
+        window,
+    }))
+}
+
+fn cancelled(cell: &Cell) -> Error {
+    let cancellation = cell.look(|core| core.stage().cancellation().cloned());
+    Error::cancelled(cancellation.unwrap_or_else(|| steading_types::Cancellation {
+        canceller: cell.inbox.id().clone(),
+        reason: None,
+        cause: Cause::ParentTeardown,
+    }))
+}
+
+/// A frame that asks an actor to end.
+pub(crate) fn cancel_frame(canceller: ActorId, reason: &str, cause: Cause) -> Frame {
+    Frame::CancelActor(steading_types::Cancellation {
+        canceller,
+        reason: Some(reason.to_owned()),
+        cause,
+    })
+}

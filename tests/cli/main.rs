@@ -1,0 +1,11 @@
+//! The command line, as a user sees it: what goes in, what comes out, and with which exit code.
+//!
+//! Registered as a test of the crate `steading` (`host/Cargo.toml`), because cargo tells only those
+//! where the binary is, and builds it for them.
+
+mod bad_input;
+mod interrupt;
+mod readme;
+mod scaffold;
+mod steading;
+mod talk;

@@ -1,0 +1,47 @@
+//! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
+
+use steading_guest::{Context, Result, Spec, nursery};
+use steading_test_scenarios::{Case, Misuse, Taking, callee};
+
+/// Both sides of every scenario.
+struct Conformance;
+
+#[steading_guest::actor]
+impl Conformance {
+    /// Runs a case against a child of this component.
+    async fn run(case: Case) -> Result<()> {
+        nursery(async |n| case.run(&n, Spec::this_component("callee")).await).await
+    }
+
+    /// 2W-1.
+    async fn pong(ctx: Context<String, String, i64>, taking: Taking, data: i64) -> Result<u32> {
+        callee::pong(ctx, (taking, data)).await
+    }
+
+    /// CTX-1.
+    async fn misuse(ctx: Context<(), ()>, misuse: Misuse) -> Result<()> {
+        callee::misuse(ctx, misuse).await
+    }
+
+    /// CTX-3.
+    async fn yo(ctx: Context<(), (), i64>, data: i64, early: bool) -> Result<String> {
+        callee::yo(ctx, (data, early)).await
+    }
+
+    /// SPN-2.
+    async fn line(role: String) -> Result<String> {
+        callee::line(role).await
+    }
+
+    /// SPN-3 and CAN-4.
+    async fn word(value: Option<String>) -> Result<Option<String>> {
+        callee::word(value).await
+    }
+
+    /// CAN-5.
+    async fn infinite(ctx: Context<u64, ()>) -> Result<()> {
+        callee::infinite(ctx, ()).await
+    }
+}
+
+fn main() {}

@@ -1,0 +1,51 @@
+//! Says that it is ready and then ends only when it is made to: for the tests of interrupts.
+
+use std::time::Duration;
+
+use steading_guest::{Context, Result, Spec, nursery, shield, sleep};
+
+/// Waits.
+struct Patient;
+
+#[steading_guest::actor]
+impl Patient {
+    /// Waits politely, together with a child.
+    async fn main() -> Result<()> {
+        nursery(async |n| {
+            let child = n.start_actor(Spec::this_component("child")).await?;
+            child.open_context("child", &(), async |_: Context<(), ()>, ()| wait().await).await
+        })
+        .await
+    }
+
+    /// Waits until it is cancelled.
+    async fn child(ctx: Context<(), ()>) -> Result<()> {
+        ctx.started(()).await?;
+        sleep(Duration::from_secs(3600)).await
+    }
+
+    /// Hears that it is asked to end, and goes on.
+    async fn deaf() -> Result<()> {
+        let asked = wait().await;
+        println!("asked");
+        shield(sleep(Duration::from_secs(3600))).await.and(asked)
+    }
+
+    /// Does not wait at all, for ever.
+    async fn stubborn() -> Result<()> {
+        println!("ready");
+        // The line leaves before the next turn, which never ends.
+        sleep(Duration::from_millis(1)).await?;
+        let mut n = 0_u64;
+        loop {
+            n = std::hint::black_box(n.wrapping_add(1));
+        }
+    }
+}
+
+async fn wait() -> Result<()> {
+    println!("ready");
+    sleep(Duration::from_secs(3600)).await
+}
+
+fn main() {}

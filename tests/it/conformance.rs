@@ -1,0 +1,151 @@
+//! The conformance rows of this stage, each with every combination of its parameters, in every pairing
+//! of native and guest code: who calls is a native root, or a guest; who is called is a guest, or a
+//! native actor with the same functions.
+
+use steading::{Cause, Endpoint, Error, Host, NativeActor, Result, Spec, nursery};
+use steading_tests::artifacts::{CONFORMANCE, NURSERIES};
+use steading_tests::scenarios::{CancelBy, Case, Misuse, Taking, callee};
+use steading_tests::{failed, story};
+
+/// Runs every case in every pairing, over both kinds of link.
+fn check(cases: impl IntoIterator<Item = Case>) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    story(async |host| {
+        let guest = host.load(CONFORMANCE)?;
+        let native = host.register_native(native());
+        for case in &cases {
+            let pairing = async |name: &str, end: Result<()>| {
+                end.map_err(|error| Error::msg(format_args!("{case:?}, {name}: {error:#}")))
+            };
+            pairing("native → guest", from_root(host, case, guest.spec("callee")).await).await?;
+            pairing("native → native", from_root(host, case, native.spec("callee")).await).await?;
+            pairing("guest → guest", inside(host, case, guest.spec("caller")).await).await?;
+            pairing("native actor → its like", inside(host, case, native.spec("caller")).await).await?;
+        }
+        Ok(())
+    });
+}
+
+/// A native root is the caller.
+async fn from_root(host: &Host, case: &Case, callee: Spec) -> Result<()> {
+    host.root(async |n| case.run(&n, callee).await).await
+}
+
+/// An actor is the caller, of a child of its own kind.
+async fn inside(host: &Host, case: &Case, caller: Spec) -> Result<()> {
+    host.root(async |n| {
+        let caller = n.start_actor(caller).await?;
+        caller.call::<(), _>("run", case).await?;
+        n.cancel("the case is over");
+        Ok(())
+    })
+    .await
+}
+
+/// The guest `conformance`, natively.
+fn native() -> NativeActor {
+    NativeActor::new("conformance")
+        .endpoint(Endpoint::plain("run", run))
+        .endpoint(Endpoint::context("pong", callee::pong))
+        .endpoint(Endpoint::context("misuse", callee::misuse))
+        .endpoint(Endpoint::context("yo", callee::yo))
+        .endpoint(Endpoint::plain("line", callee::line))
+        .endpoint(Endpoint::plain("word", callee::word))
+        .endpoint(Endpoint::context("infinite", callee::infinite))
+}
+
+async fn run(case: Case) -> Result<()> {
+    nursery(async |n| case.run(&n, Spec::component("conformance", "callee")).await).await
+}
+
+#[test]
+fn two_way_1_simple_rpc() {
+    let ways = [Taking::Next, Taking::Iteration];
+    check(ways.into_iter().flat_map(|server| ways.map(|client| Case::TwoWay { server, client })));
+}
+
+#[test]
+fn ctx_1_started_misuse() {
+    let misuses = [Misuse::StartedTwice, Misuse::StreamBeforeStarted, Misuse::NeverStarted];
+    check(misuses.map(Case::StartedMisuse));
+}
+
+#[test]
+fn ctx_3_parent_cancels() {
+    let mut cases = Vec::new();
+    for by in [CancelBy::Context, CancelBy::Portal] {
+        for inside in [true, false] {
+            for early in [true, false] {
+                cases.push(Case::ParentCancels { by, inside, early });
+            }
+        }
+    }
+    check(cases);
+}
+
+#[test]
+fn ctx_10_ctx_with_self_actor() {
+    check([Case::SelfContext]);
+}
+
+#[test]
+fn spn_2_movie_theatre_convo() {
+    check([Case::MovieTheatre]);
+}
+
+#[test]
+fn spn_3_most_beautiful_word() {
+    check([Case::BeautifulWord(Some("cellar door".to_owned())), Case::BeautifulWord(None)]);
+}
+
+#[test]
+fn can_4_cancel_single_subactor_by_its_nursery() {
+    check([Case::CancelSingle]);
+}
+
+/// CAN-4, the other parameter: the operator interrupts, and that is what leaves the root.
+#[test]
+fn can_4_cancel_single_subactor_by_an_interrupt() {
+    story(async |host| {
+        let guest = host.load(CONFORMANCE)?;
+        let end = host
+            .root(async |n| {
+                let portal = n.start_actor(guest.spec("callee")).await?;
+                let nothing: Option<String> = portal.call("word", &None::<String>).await?;
+                assert_eq!(nothing, None);
+                host.interrupt();
+                Ok(())
+            })
+            .await;
+        let error = failed(end);
+        assert_eq!(error.cancellation().map(|c| c.cause.clone()), Some(Cause::Interrupt), "{error}");
+        Ok(())
+    });
+}
+
+#[test]
+fn can_5_cancel_infinite_streamer() {
+    check([Case::InfiniteStreamer]);
+}
+
+/// RPC-1, the analog. The row lets a function whose caller is gone run to its end; semantics 1 (no scope
+/// ends before what it started is dead) and 3 (a block that is left cancels its callee) win. What is left
+/// of the row: the callee is accounted for while it runs, and afterwards nothing of it is there.
+#[test]
+fn rpc_1_rpc_whose_caller_is_gone_leaves_nothing() {
+    story(async |host| {
+        let code = host.load(NURSERIES)?;
+        host.root(async |n| {
+            let guest = n.start_actor(code.spec("guest")).await?;
+            let call = guest.open_context("wait", &(), async |_: steading::Context<(), ()>, ()| Ok(()));
+            // Polled once, the call is on its way; then its caller lets go before any answer can come.
+            assert!(futures_util::poll!(std::pin::pin!(call)).is_pending());
+            assert_eq!(guest.call::<String, _>("who", &()).await?, "guest", "the actor serves on");
+            n.cancel("");
+            Ok(())
+        })
+        .await?;
+        assert!(host.snapshot().is_quiescent());
+        Ok(())
+    });
+}

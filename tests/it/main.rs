@@ -1,0 +1,30 @@
+//! What steading promises, told as stories on real guests, one module per guest or subject.
+
+mod conformance;
+mod errors;
+mod examples;
+mod files;
+mod host;
+mod loader;
+mod logs;
+mod meeting;
+mod native;
+mod nurseries;
+mod panics;
+mod patient;
+mod spin;
+mod streams;
+mod tasks;
+mod timers;
+mod traps;
+mod values;
+
+/// A guest without a module of its name here does not compile.
+macro_rules! story_exists {
+    ($guest:ident) => {
+        #[expect(unused_imports, reason = "only to show that the module exists")]
+        use self::$guest as _;
+    };
+}
+
+steading_tests::artifacts::foreach_guest!(story_exists);

@@ -1,0 +1,168 @@
+//! The duplex message phase of a context (semantics 8).
+
+use std::time::Duration;
+
+use futures_util::join;
+use steading::{Context, Error, ErrorKind, Result, Window};
+use steading_tests::artifacts::STREAMS;
+use steading_tests::{failed, story, with_actor};
+
+type Bytes = Vec<u8>;
+
+#[test]
+fn messages_come_back_in_order() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let count = guest.open_context("echo", &(), async |ctx: Context<Bytes, Bytes>, ()| {
+                echo(&ctx, 1000, |n| vec![n as u8; n % 40]).await?;
+                ctx.wait_result::<u64>().await
+            });
+            assert_eq!(count.await?, 1000);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn large_messages_pass_through_a_window_smaller_than_all_of_them() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let count = guest.open_context("echo", &(), async |ctx: Context<Bytes, Bytes>, ()| {
+                echo(&ctx, 12, |n| vec![n as u8; 300 << 10]).await?;
+                ctx.wait_result::<u64>().await
+            });
+            assert_eq!(count.await?, 12);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Sends and receives at the same time, as more is on its way than the windows hold.
+async fn echo(ctx: &Context<Bytes, Bytes>, count: usize, message: impl Fn(usize) -> Bytes) -> Result<()> {
+    ctx.stream(async |stream| {
+        let send = async {
+            for n in 0..count {
+                stream.send(message(n)).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let receive = async {
+            for n in 0..count {
+                assert_eq!(stream.next().await?, Some(message(n)), "message {n}");
+            }
+            Ok::<_, Error>(())
+        };
+        let (sent, received) = join!(send, receive);
+        sent.and(received)
+    })
+    .await
+}
+
+#[test]
+fn a_sender_waits_for_a_receiver_that_takes_nothing() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            assert_eq!(fill(guest, Window::DEFAULT).await?, 64);
+            assert_eq!(fill(guest, Window { messages: 4, bytes: 1 << 20 }).await?, 4);
+            Ok(())
+        })
+        .await
+    });
+}
+
+async fn fill(guest: &steading::Portal, window: Window) -> Result<u64> {
+    let body = async |ctx: Context<(), u64, u64>, _: u64| ctx.wait_result().await;
+    guest.context("fill").window(window).open(body).await
+}
+
+#[test]
+fn the_end_of_a_stream_is_latched() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let body = async |ctx: Context<(), u64>, ()| {
+                ctx.stream(async |stream| {
+                    for expected in 0..100 {
+                        assert_eq!(stream.next().await?, Some(expected));
+                    }
+                    assert_eq!(stream.next().await?, None);
+                    assert_eq!(stream.next().await?, None, "asked again");
+                    Ok(())
+                })
+                .await
+            };
+            guest.open_context("count", &100, body).await
+        })
+        .await
+    });
+}
+
+#[test]
+fn leaving_a_stream_early_discards_the_rest_and_the_result_still_comes() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let body = async |ctx: Context<(), u64>, ()| {
+                ctx.stream(async |stream| stream.next().await).await?;
+                ctx.wait_result::<()>().await
+            };
+            guest.open_context("count", &10_000, body).await
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_peer_that_leaves_without_taking_anything_does_not_hold_up_the_sender() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let body = async |ctx: Context<u64, ()>, ()| {
+                let sent = ctx.stream(async |stream| {
+                    for n in 0..1000 {
+                        stream.send(n).await?;
+                    }
+                    Ok(())
+                });
+                // Whether all of it was sent before the callee had ended is a matter of chance.
+                _ = steading::timeout(Duration::from_secs(20), sent).await.is_ok();
+                ctx.wait_result::<String>().await
+            };
+            assert_eq!(guest.open_context("deaf", &(), body).await?, "gone");
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_context_has_one_stream() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let body = async |ctx: Context<u64, ()>, ()| {
+                ctx.stream(async |stream| stream.send(5).await).await?;
+                assert_eq!(failed(ctx.stream(async |_| Ok(())).await).kind(), ErrorKind::InvalidOperation);
+                ctx.wait_result::<u64>().await
+            };
+            assert_eq!(guest.open_context("sum", &(), body).await?, 5);
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_message_of_another_type_fails_the_context_at_its_receiver() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let body = async |ctx: Context<String, ()>, ()| {
+                ctx.stream(async |stream| stream.send("not a number".to_owned()).await).await?;
+                ctx.wait_result::<u64>().await
+            };
+            let error = failed(guest.open_context("sum", &(), body).await);
+            assert_eq!(error.kind(), ErrorKind::PayloadMismatch, "{error}");
+            assert!(error.message().contains("u64"), "{error}");
+            Ok(())
+        })
+        .await
+    });
+}

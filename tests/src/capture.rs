@@ -1,0 +1,125 @@
+//! Collects the host's `tracing` lines, so that a story can look at them.
+//!
+//! One subscriber for the process, as `tracing` knows only one that reaches all threads; stories run
+//! one at a time, so what is collected while a story runs is that story's.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// One event of `tracing`.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    /// Its severity.
+    pub level: String,
+    /// Its target.
+    pub target: String,
+    /// Its message.
+    pub message: String,
+    /// Its fields.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// The lines collected since [`capture`].
+#[derive(Clone, Debug, Default)]
+pub struct Lines(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Vec<Line>>,
+    more: Notify,
+}
+
+impl Lines {
+    /// The lines so far.
+    pub fn all(&self) -> Vec<Line> {
+        self.lock().clone()
+    }
+
+    /// Waits for a line whose message contains `text`.
+    pub async fn wait_for(&self, text: &str) {
+        loop {
+            let mut more = pin!(self.0.more.notified());
+            more.as_mut().enable();
+            if self.lock().iter().any(|line| line.message.contains(text)) {
+                return;
+            }
+            more.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first line whose message contains `text`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn find(&self, text: &str) -> Line {
+        let lines = self.all();
+        let line = lines.iter().find(|line| line.message.contains(text));
+        line.cloned().unwrap_or_else(|| panic!("no line says `{text}`: {lines:#?}"))
+    }
+}
+
+/// Collects from now on, and forgets what came before.
+pub fn capture() -> Lines {
+    static LINES: OnceLock<Lines> = OnceLock::new();
+    let lines = LINES.get_or_init(|| {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::registry().with(Collector(lines.clone()));
+        tracing::subscriber::set_global_default(subscriber).expect("no other subscriber is set in the tests");
+        lines
+    });
+    lines.lock().clear();
+    lines.clone()
+}
+
+struct Collector(Lines);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with("steading")
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line {
+            level: event.metadata().level().to_string(),
+            target: event.metadata().target().to_owned(),
+            ..Line::default()
+        };
+        event.record(&mut line);
+        self.0.lock().push(line);
+        self.0.0.more.notify_waiters();
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        _ = write!(text, "{value:?}");
+        self.put(field, text);
+    }
+}
+
+impl Line {
+    fn put(&mut self, field: &Field, text: String) {
+        match field.name() {
+            "message" => self.message = text,
+            name => _ = self.fields.insert(name.to_owned(), text),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What this process holds of the kernel's: file descriptors and threads.
+//!
+//! Compared before and after each telling of a story. Threads of the test harness itself come and go
+//! meanwhile and are told apart by their names, which are those of tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take to show that a thread has gone.
+const GONE: Duration = Duration::from_secs(5);
+
+/// File descriptors and threads at one moment.
+#[derive(Debug)]
+pub struct Held {
+    descriptors: BTreeMap<String, String>,
+    threads: BTreeSet<String>,
+}
+
+impl Held {
+    /// What is held now.
+    pub fn now() -> Self {
+        Self { descriptors: descriptors(), threads: threads().into_keys().collect() }
+    }
+
+    /// # Panics
+    /// When more is held than at the time of `self`, also after the kernel had its time.
+    pub fn check(&self, story: &str) {
+        let until = Instant::now() + GONE;
+        loop {
+            let left = self.left_over();
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < until, "over the {story} link, left behind: {left:#?}");
+            // No event tells that a thread is gone from /proc, so this is the one loop that looks again.
+            std::thread::yield_now();
+        }
+    }
+
+    fn left_over(&self) -> Vec<String> {
+        let opened = descriptors().into_iter().filter(|(fd, target)| self.descriptors.get(fd) != Some(target));
+        let started = threads().into_iter().filter(|(id, name)| !self.threads.contains(id) && !is_test_thread(name));
+        let opened = opened.map(|(fd, target)| format!("descriptor {fd}: {target}"));
+        opened.chain(started.map(|(id, name)| format!("thread {id}: {name}"))).collect()
+    }
+}
+
+/// The harness of Rust names a thread after its test, whose path has a `::` within the first 15 bytes.
+fn is_test_thread(name: &str) -> bool {
+    name.contains("::")
+}
+
+/// Open descriptors, and what each leads to.
+fn descriptors() -> BTreeMap<String, String> {
+    let links = fs::read_dir("/proc/self/fd").expect("procfs is there on every Linux that runs the tests");
+    let target = |path| fs::read_link(path).map(|to| to.display().to_string());
+    // One that is gone before it is read was the directory listing's own, or closed meanwhile.
+    links.flatten().filter_map(|link| Some((file_name(&link), target(link.path()).ok()?))).filter(is_lasting).collect()
+}
+
+/// Other tests of this process may look at their own files meanwhile.
+fn is_lasting((_, target): &(String, String)) -> bool {
+    !target.starts_with("/proc/")
+}
+
+/// Threads, and their names.
+fn threads() -> BTreeMap<String, String> {
+    let tasks = fs::read_dir("/proc/self/task").expect("procfs is there on every Linux that runs the tests");
+    let name = |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm"));
+    tasks.flatten().filter_map(|task| Some((file_name(&task), name(&task).ok()?.trim().to_owned()))).collect()
+}
+
+fn file_name(entry: &fs::DirEntry) -> String {
+    entry.file_name().to_string_lossy().into_owned()
+}

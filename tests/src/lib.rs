@@ -1,0 +1,136 @@
+//! What the stories need: a host of their own, both kinds of link, a watchdog, and the proof that
+//! nothing is left behind.
+//!
+//! [`story`] tells one story twice, over the direct link and over one that encodes every frame, each
+//! time on a fresh runtime with a fresh host. At its end no actor, file descriptor or thread may be
+//! left. Stories of one process run one at a time, so that this can be told. Nothing here sleeps; a
+//! hang ends by the watchdog, with what was alive.
+
+mod capture;
+mod leaks;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use steading::{Host, HostBuilder, Nursery, Portal, Result};
+pub use steading_test_artifacts as artifacts;
+pub use steading_test_scenarios as scenarios;
+
+pub use capture::{Lines, capture};
+pub use leaks::Held;
+
+/// After this long a story hangs.
+const WATCHDOG: Duration = Duration::from_secs(30);
+
+/// The two ways in which frames travel inside a process.
+const LINKS: [(&str, bool); 2] = [("direct", false), ("encoded", true)];
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Tells a story over both kinds of link, on a host with every default.
+///
+/// # Panics
+/// When the story fails, hangs, or leaves something behind.
+pub fn story(body: impl AsyncFn(&Host) -> Result<()>) {
+    story_with(|builder| builder, body);
+}
+
+/// As [`story`], on a host built differently.
+///
+/// # Panics
+/// As [`story`].
+pub fn story_with(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Host) -> Result<()>) {
+    // A story that failed has said so already; the next one is none the worse for it.
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for (link, encode) in LINKS {
+        let held = Held::now();
+        let end = tell(encode, &change, &body);
+        held.check(link);
+        if let Err(error) = end {
+            panic!("over the {link} link: {error:#}");
+        }
+    }
+}
+
+/// One telling: runtime, host, story, and the end of all three.
+fn tell(
+    encode: bool,
+    change: &impl Fn(HostBuilder) -> HostBuilder,
+    body: &impl AsyncFn(&Host) -> Result<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("story").enable_all().build()?;
+    let end = runtime.block_on(async {
+        let host = change(host().encode_frames(encode)).build()?;
+        let end = watched(&host, "the story", body(&host)).await;
+        watched(&host, "what the story left behind", host.wait_quiescent()).await;
+        assert!(host.snapshot().is_quiescent(), "still alive: {:#?}", host.snapshot());
+        end
+    });
+    runtime.shutdown_timeout(WATCHDOG);
+    end
+}
+
+/// Waits for `future`, but not for ever.
+///
+/// # Panics
+/// When it hangs, with what is alive then.
+async fn watched<T>(host: &Host, what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(WATCHDOG, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} hangs; alive: {:#?}", host.snapshot()),
+    }
+}
+
+/// A host with every default but the cache, which all tests share.
+pub fn host() -> HostBuilder {
+    Host::builder().cache_dir(cache_dir()).max_actors(256)
+}
+
+/// Where compiled guests are kept between test runs.
+pub fn cache_dir() -> PathBuf {
+    PathBuf::from(artifacts::TARGET_DIR).join("test-cache")
+}
+
+/// Runs `body` in a root with one actor of this component, which is cancelled when the body has ended.
+///
+/// # Errors
+/// Those of the body, or of the actor.
+pub async fn with_actor<T>(host: &Host, component: &str, body: impl AsyncFnOnce(&Portal) -> Result<T>) -> Result<T> {
+    with_nursery_actor(host, component, async |_, portal| body(portal).await).await
+}
+
+/// As [`with_actor`]; the body is given the nursery too.
+///
+/// # Errors
+/// As [`with_actor`].
+pub async fn with_nursery_actor<T>(
+    host: &Host,
+    component: &str,
+    body: impl AsyncFnOnce(&Nursery, &Portal) -> Result<T>,
+) -> Result<T> {
+    let code = host.load(component)?;
+    host.root(async |nursery| {
+        let portal = nursery.start_actor(code.spec("guest")).await?;
+        let value = body(&nursery, &portal).await?;
+        nursery.cancel("the story is over");
+        Ok(value)
+    })
+    .await
+}
+
+/// The failure of something that must fail.
+///
+/// # Panics
+/// When it did not.
+pub fn failed<T: std::fmt::Debug>(end: Result<T>) -> steading::Error {
+    match end {
+        Ok(value) => panic!("was to fail, and gave {value:?}"),
+        Err(error) => error,
+    }
+}
+
+/// The names of the actors alive, roots first.
+pub fn alive(host: &Host) -> Vec<String> {
+    host.snapshot().actors.iter().map(|actor| actor.id.name.to_string()).collect()
+}
