@@ -42,11 +42,27 @@ pub(crate) fn in_force(limits: &Limits, memory: u64) -> Vec<Limit> {
 }
 
 fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
-    let raisable = |name, value, maximum| Limit { name, value, maximum: Some(maximum) };
+    let raisable = |name, value, maximum| Limit {
+        name,
+        value,
+        maximum: Some(maximum),
+    };
     vec![
-        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(wasm::MEMORY_MAX as u64)),
-        raisable("contexts per actor", Amount::Count(limits.contexts as u64), Amount::Count(4096)),
-        Limit { name: "children per actor", value: Amount::Count(limits.children as u64), maximum: None },
+        raisable(
+            "memory per actor",
+            Amount::Bytes(memory),
+            Amount::Bytes(wasm::MEMORY_MAX as u64),
+        ),
+        raisable(
+            "contexts per actor",
+            Amount::Count(limits.contexts as u64),
+            Amount::Count(4096),
+        ),
+        Limit {
+            name: "children per actor",
+            value: Amount::Count(limits.children as u64),
+            maximum: None,
+        },
     ]
 }
 
@@ -56,7 +72,10 @@ fn of_core(limits: &Limits) -> Vec<Limit> {
         ("depth of actors", Amount::Count(u64::from(DEPTH))),
         ("payload", Amount::Bytes(limits.payload as u64)),
         ("batch of messages", Amount::Bytes(limits.batch as u64)),
-        ("stream window, messages", Amount::Count(u64::from(Window::DEFAULT.messages))),
+        (
+            "stream window, messages",
+            Amount::Count(u64::from(Window::DEFAULT.messages)),
+        ),
         ("stream window, bytes", Amount::Bytes(u64::from(Window::DEFAULT.bytes))),
         ("wait for a callee to accept", time(limits.start_timeout)),
         ("grace of a cancelled task", time(limits.cancel_grace)),
@@ -87,5 +106,12 @@ fn of_files() -> Vec<Limit> {
 }
 
 fn fixed<const N: usize>(limits: [(&'static str, Amount); N]) -> Vec<Limit> {
-    limits.into_iter().map(|(name, value)| Limit { name, value, maximum: None }).collect()
+    limits
+        .into_iter()
+        .map(|(name, value)| Limit {
+            name,
+            value,
+            maximum: None,
+        })
+        .collect()
 }

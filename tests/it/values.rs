@@ -100,8 +100,9 @@ fn an_unknown_endpoint_is_told_with_the_known_ones() {
 fn payloads_beyond_the_limit_fail_the_call_and_nothing_else() {
     story(async |host| {
         with_actor(host, VALUES, async |guest| {
-            too_large(guest, "echo", &Some("x".repeat(2 << 20))).await;
-            too_large(guest, "zeroes", &(2 << 20)).await;
+            too_large(guest, "echo", &Some("x".repeat(3 << 19))).await;
+            // A `Vec<u8>` is an array of numbers, here of one byte each.
+            too_large(guest, "zeroes", &(3 << 19)).await;
             assert_eq!(guest.call::<i64, _>("add", &(1, 2)).await?, 3);
             Ok(())
         })
@@ -113,4 +114,13 @@ async fn too_large<A: Serialize>(guest: &Portal, endpoint: &str, args: &A) {
     let end: Result<Option<Vec<u8>>> = guest.call(endpoint, args).await;
     let error = failed(end.map(|_| ()));
     assert!(matches!(error.kind(), ErrorKind::Limit(_)), "{endpoint}: {error}");
+}
+
+#[test]
+fn a_result_beyond_what_a_host_call_may_copy_ends_the_actor() {
+    story(async |host| {
+        let end: Result<()> = with_actor(host, VALUES, async |guest| guest.call("zeroes", &(8 << 20)).await).await;
+        assert_eq!(failed(end).kind(), ErrorKind::Limit("hostcall".into()));
+        Ok(())
+    });
 }

@@ -59,7 +59,7 @@ fn tell(
     change: &impl Fn(HostBuilder) -> HostBuilder,
     body: &impl AsyncFn(&Host) -> Result<()>,
 ) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("story").enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("story").enable_time().build()?;
     let end = runtime.block_on(async {
         let host = change(host().encode_frames(encode)).build()?;
         let end = watched(&host, "the story", body(&host)).await;

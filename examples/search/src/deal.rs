@@ -223,6 +223,8 @@ impl Results {
         let summary = self.summary();
         match end {
             Ok(()) => self.screen.note(&summary)?,
+            // It did not even begin: the error says it all.
+            Err(_) if self.ledger.tally.files == 0 => {}
             Err(_) => self.screen.note(&format!("unfinished; so far: {summary}"))?,
         }
         end

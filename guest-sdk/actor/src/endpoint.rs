@@ -74,7 +74,8 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Some(link) = self.0.take() {
+        // A panic ends the whole actor, and that is what the caller is to hear.
+        if let Some(link) = self.0.take().filter(|_| !std::thread::panicking()) {
             link.finish(Ending::Cancelled);
         }
     }

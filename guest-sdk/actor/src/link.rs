@@ -300,8 +300,12 @@ impl Link {
     pub(crate) fn open_stream(&self) -> Result<()> {
         let mut state = lock(&self.state);
         state.may_open_stream(self)?;
-        let opened = self.actor.boundary().stream_open(self.key);
-        opened.map_err(|refusal| Error::refused("stream", refusal))?;
+        match self.actor.boundary().stream_open(self.key) {
+            Ok(()) => {}
+            // The callee has returned already; what it sent before is still to be received.
+            Err(Refusal::Ended) if self.side == Side::Caller && !state.cancel_sent => {}
+            Err(refusal) => return Err(Error::refused("stream", refusal)),
+        }
         state.half = Half::Open;
         Ok(())
     }

@@ -20,10 +20,16 @@ pub(crate) struct Guest {
 /// The component at a path: the file itself, or what its crate builds.
 pub(crate) fn guest(path: &Path, output: Output) -> Result<Guest> {
     if !path.is_dir() {
-        return Ok(Guest { wasm: path.to_owned(), built: false });
+        return Ok(Guest {
+            wasm: path.to_owned(),
+            built: false,
+        });
     }
     match build(path, true, output)?.as_slice() {
-        [only] => Ok(Guest { wasm: only.path.clone(), built: true }),
+        [only] => Ok(Guest {
+            wasm: only.path.clone(),
+            built: true,
+        }),
         several => Err(ambiguous(path, several)),
     }
 }
@@ -48,7 +54,10 @@ fn build(path: &Path, release: bool, output: Output) -> Result<Vec<Artifact>> {
 }
 
 fn ambiguous(path: &Path, artifacts: &[Artifact]) -> Failure {
-    let paths: Vec<_> = artifacts.iter().map(|artifact| artifact.path.display().to_string()).collect();
+    let paths: Vec<_> = artifacts
+        .iter()
+        .map(|artifact| artifact.path.display().to_string())
+        .collect();
     let message = format!("{}: builds {} components; say which", path.display(), artifacts.len());
     Failure::usage(message).hint(format!("give the path of one:\n{}", paths.join("\n")))
 }
@@ -68,7 +77,12 @@ struct Display<'a> {
 
 impl<'a> Display<'a> {
     fn new(path: &'a Path, output: Output) -> Self {
-        Self { path, output, compiled: 0, terminal: std::io::stderr().is_terminal() }
+        Self {
+            path,
+            output,
+            compiled: 0,
+            terminal: std::io::stderr().is_terminal(),
+        }
     }
 
     fn show(&mut self, progress: Progress<'_>) {
@@ -83,7 +97,11 @@ impl<'a> Display<'a> {
         self.compiled += 1;
         match self.terminal {
             // One line, written over again and again.
-            true => self.rewrite(&format!("building {}: {} crates, {name}", self.path.display(), self.compiled)),
+            true => self.rewrite(&format!(
+                "building {}: {} crates, {name}",
+                self.path.display(),
+                self.compiled
+            )),
             false if self.compiled == 1 => self.output.note(&format!("building {}", self.path.display())),
             false => {}
         }

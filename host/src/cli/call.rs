@@ -105,7 +105,9 @@ fn input() -> mpsc::Receiver<(u64, std::io::Result<String>)> {
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
         for number in 1.. {
-            let Some(line) = read_line(&mut input).transpose() else { return };
+            let Some(line) = read_line(&mut input).transpose() else {
+                return;
+            };
             let failed = line.is_err();
             if sender.blocking_send((number, line)).is_err() || failed {
                 return;
@@ -123,7 +125,9 @@ fn read_line(input: &mut impl std::io::BufRead) -> std::io::Result<Option<String
     if line.len() as u64 == LINE_BYTES && !line.ends_with(b"\n") {
         return Err(std::io::Error::other(format!("longer than {LINE_BYTES} bytes")));
     }
-    String::from_utf8(line).map(Some).map_err(|_| std::io::Error::other("not UTF-8"))
+    String::from_utf8(line)
+        .map(Some)
+        .map_err(|_| std::io::Error::other("not UTF-8"))
 }
 
 #[derive(Serialize)]
@@ -177,16 +181,26 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         let failure = message(3, Ok("{\"a\": x}".to_owned())).unwrap_err();
-        assert_eq!(failure.message, "standard input, line 3: not JSON at column 7: expected value at line 1 column 7");
+        assert_eq!(
+            failure.message,
+            "standard input, line 3: not JSON at column 7: expected value at line 1 column 7"
+        );
         let failure = message(1, Ok("hello".to_owned())).unwrap_err();
-        assert!(failure.message.ends_with("(text needs its quotes: \"hello\")"), "{}", failure.message);
+        assert!(
+            failure.message.ends_with("(text needs its quotes: \"hello\")"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]
     fn the_input_is_read_to_its_last_line() {
         let mut input = &b"1\n2"[..];
         let mut next = || read_line(&mut input).unwrap();
-        assert_eq!((next().as_deref(), next().as_deref(), next()), (Some("1\n"), Some("2"), None));
+        assert_eq!(
+            (next().as_deref(), next().as_deref(), next()),
+            (Some("1\n"), Some("2"), None)
+        );
         assert!(read_line(&mut &b"\xff\n"[..]).is_err());
     }
 }

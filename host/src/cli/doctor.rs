@@ -51,14 +51,20 @@ pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<Exit> {
 }
 
 fn clear(host: &Host) -> Result<usize> {
-    host.clear_cache().map_err(|error| Failure::new(Exit::Endpoint, format!("the cache cannot be emptied: {error}")))
+    host.clear_cache()
+        .map_err(|error| Failure::new(Exit::Endpoint, format!("the cache cannot be emptied: {error}")))
 }
 
 fn toolchain() -> Vec<Finding> {
     let report = Toolchain::detect();
     let tool = |name, found: Option<String>, mend: &str| match found {
         Some(found) => fine(name, found),
-        None => Finding { name, state: State::Note, found: "not found".to_owned(), mend: Some(mend.to_owned()) },
+        None => Finding {
+            name,
+            state: State::Note,
+            found: "not found".to_owned(),
+            mend: Some(mend.to_owned()),
+        },
     };
     let target = match (report.target_installed, report.debian_fallback) {
         (true, _) => "installed",
@@ -68,13 +74,27 @@ fn toolchain() -> Vec<Finding> {
     let mut findings = vec![
         tool("rustc", report.rustc, "install Rust from https://rustup.rs"),
         tool("cargo", report.cargo, "install Rust from https://rustup.rs"),
-        tool("rustup", report.rustup, "install it from https://rustup.rs; without it, targets are not added for you"),
-        Finding { name: "wasm32-wasip2", state: State::Ok, found: target.to_owned(), mend: None },
+        tool(
+            "rustup",
+            report.rustup,
+            "install it from https://rustup.rs; without it, targets are not added for you",
+        ),
+        Finding {
+            name: "wasm32-wasip2",
+            state: State::Ok,
+            found: target.to_owned(),
+            mend: None,
+        },
     ];
     for problem in report.problems {
         let about_target = report.target_installed || findings[0].state == State::Ok;
         let finding = &mut findings[if about_target { 3 } else { 0 }];
-        *finding = Finding { name: finding.name, state: State::Missing, found: problem.what, mend: Some(problem.mend) };
+        *finding = Finding {
+            name: finding.name,
+            state: State::Missing,
+            found: problem.what,
+            mend: Some(problem.mend),
+        };
     }
     findings
 }
@@ -114,7 +134,10 @@ fn cache(host: &Host) -> Finding {
     match (host.cache_report(), problem) {
         (Some(cache), _) => {
             let size = bytes(cache.bytes);
-            fine("compile cache", format!("{}: {} components, {size}", cache.dir.display(), cache.entries))
+            fine(
+                "compile cache",
+                format!("{}: {} components, {size}", cache.dir.display(), cache.entries),
+            )
         }
         (None, problem) => Finding {
             name: "compile cache",
@@ -126,22 +149,40 @@ fn cache(host: &Host) -> Finding {
 }
 
 fn fine(name: &'static str, found: String) -> Finding {
-    Finding { name, state: State::Ok, found, mend: None }
+    Finding {
+        name,
+        state: State::Ok,
+        found,
+        mend: None,
+    }
 }
 
 fn as_text(findings: &[Finding], limits: &[Limit], cleared: Option<usize>) -> String {
     let mut rows = Vec::new();
     for finding in findings {
-        rows.push(vec![finding.state.name().to_owned(), finding.name.to_owned(), finding.found.clone()]);
-        rows.extend(finding.mend.as_ref().map(|mend| vec![String::new(), String::new(), format!("to mend it: {mend}")]));
+        rows.push(vec![
+            finding.state.name().to_owned(),
+            finding.name.to_owned(),
+            finding.found.clone(),
+        ]);
+        rows.extend(
+            finding
+                .mend
+                .as_ref()
+                .map(|mend| vec![String::new(), String::new(), format!("to mend it: {mend}")]),
+        );
     }
-    let cleared = cleared.map_or(String::new(), |count| format!("removed {count} components from the cache\n\n"));
+    let cleared = cleared.map_or(String::new(), |count| {
+        format!("removed {count} components from the cache\n\n")
+    });
     let limits: Vec<_> = limits.iter().map(limit_row).collect();
     format!("{cleared}{}\n\nLimits\n{}", table(&rows), table(&limits))
 }
 
 fn limit_row(limit: &Limit) -> Vec<String> {
-    let maximum = limit.maximum.map_or(String::new(), |maximum| format!("at most {}", amount(maximum)));
+    let maximum = limit
+        .maximum
+        .map_or(String::new(), |maximum| format!("at most {}", amount(maximum)));
     vec![limit.name.to_owned(), amount(limit.value), maximum]
 }
 
@@ -185,7 +226,11 @@ mod tests {
 
     #[test]
     fn a_limit_is_shown_with_what_it_can_become() {
-        let limit = Limit { name: "memory", value: Amount::Bytes(64 << 20), maximum: Some(Amount::Bytes(256 << 20)) };
+        let limit = Limit {
+            name: "memory",
+            value: Amount::Bytes(64 << 20),
+            maximum: Some(Amount::Bytes(256 << 20)),
+        };
         assert_eq!(limit_row(&limit), ["memory", "64 MiB", "at most 256 MiB"]);
     }
 }

@@ -11,7 +11,11 @@ pub(crate) fn find<'a>(code: &'a Code, name: &str) -> Result<&'a EndpointInfo> {
     let endpoints = &code.description().endpoints;
     endpoints.iter().find(|endpoint| endpoint.name == name).ok_or_else(|| {
         let known: Vec<_> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-        let known = if known.is_empty() { "no endpoints".to_owned() } else { known.join(", ") };
+        let known = if known.is_empty() {
+            "no endpoints".to_owned()
+        } else {
+            known.join(", ")
+        };
         Failure::usage(format!("no endpoint `{name}`; it has: {known}"))
     })
 }
@@ -26,7 +30,10 @@ pub(crate) fn signature(endpoint: &EndpointInfo) -> String {
 }
 
 fn parameters(endpoint: &EndpointInfo) -> String {
-    let parameters = endpoint.parameters.iter().map(|p| format!("{}: {}", p.name, p.type_name));
+    let parameters = endpoint
+        .parameters
+        .iter()
+        .map(|p| format!("{}: {}", p.name, p.type_name));
     parameters.collect::<Vec<_>>().join(", ")
 }
 
@@ -35,7 +42,9 @@ pub(crate) fn json_arguments(endpoint: &EndpointInfo, texts: &[String]) -> Resul
     if texts.len() != endpoint.parameters.len() {
         return Err(wrong_number(endpoint, texts.len()));
     }
-    let mut values = (0..texts.len()).map(|index| argument(endpoint, index, &texts[index])).collect::<Result<Vec<_>>>()?;
+    let mut values = (0..texts.len())
+        .map(|index| argument(endpoint, index, &texts[index]))
+        .collect::<Result<Vec<_>>>()?;
     Ok(match values.len() {
         0 => Value::Null,
         1 => values.remove(0),
@@ -126,10 +135,16 @@ mod tests {
     fn malformed_json_is_located_and_a_bare_word_is_explained() {
         let fail = |given| json_arguments(&endpoint(&[("name", "String")]), &texts(&[given])).unwrap_err();
         let failure = fail("world");
-        assert_eq!(failure.message, "argument 1 (`name`) is not JSON: expected value at line 1 column 1");
+        assert_eq!(
+            failure.message,
+            "argument 1 (`name`) is not JSON: expected value at line 1 column 1"
+        );
         assert_eq!(failure.hint.as_deref(), Some("text needs its quotes: '\"world\"'"));
         let failure = fail("{\"a\":\n 1,}");
-        assert_eq!(failure.message, "argument 1 (`name`) is not JSON: trailing comma at line 2 column 4");
+        assert_eq!(
+            failure.message,
+            "argument 1 (`name`) is not JSON: trailing comma at line 2 column 4"
+        );
         assert_eq!(failure.hint, None);
     }
 
@@ -144,7 +159,10 @@ mod tests {
         let run = |parameters: &[_], given: &[_]| run_arguments(&endpoint(parameters), &texts(given)).unwrap();
         let words = Value::Array(vec![Value::Text("a".into()), Value::Text("1".into())]);
         assert_eq!(run(&[("args", "Vec<String>")], &["a", "1"]), words);
-        assert_eq!(run(&[("args", "alloc::vec::Vec<alloc::string::String>")], &["a", "1"]), words);
+        assert_eq!(
+            run(&[("args", "alloc::vec::Vec<alloc::string::String>")], &["a", "1"]),
+            words
+        );
         assert_eq!(run(&[], &["a"]), Value::Null);
         assert_eq!(run(&[("n", "u8")], &["1"]), Value::Integer(1.into()));
     }

@@ -36,7 +36,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, detail: String::new(), error: None }
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+            detail: String::new(),
+            error: None,
+        }
     }
 
     /// Something the user gave is wrong.
@@ -64,7 +70,10 @@ impl Failure {
         if let Some(local) = error.downcast_ref::<Local>() {
             return Self::new(local.exit, local.message.clone());
         }
-        Self { error: Some(error.clone()), ..Self::new(exit_of(&error), error.to_string()) }
+        Self {
+            error: Some(error.clone()),
+            ..Self::new(exit_of(&error), error.to_string())
+        }
     }
 
     /// A kind in one word, for programs.
@@ -94,7 +103,11 @@ impl From<LoadError> for Failure {
 impl From<std::io::Error> for Failure {
     /// Writing to standard output is the only input or output whose errors are not given a path.
     fn from(error: std::io::Error) -> Self {
-        let exit = if error.kind() == std::io::ErrorKind::BrokenPipe { Exit::ClosedOutput } else { Exit::Endpoint };
+        let exit = if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Exit::ClosedOutput
+        } else {
+            Exit::Endpoint
+        };
         Self::new(exit, format!("cannot write the output: {error}"))
     }
 }
@@ -116,11 +129,17 @@ impl std::error::Error for Local {}
 
 impl From<Failure> for Local {
     fn from(failure: Failure) -> Self {
-        Self { exit: failure.exit, message: failure.message }
+        Self {
+            exit: failure.exit,
+            message: failure.message,
+        }
     }
 }
 
 fn exit_of(error: &Error) -> Exit {
+    if is_closed_output(error) {
+        return Exit::ClosedOutput;
+    }
     // Of several, the first is the one that made the others.
     let kind = error.members().first().map_or_else(|| error.kind(), Error::kind);
     match kind {
@@ -131,6 +150,12 @@ fn exit_of(error: &Error) -> Exit {
         ErrorKind::SpawnFailed => Exit::Load,
         _ => Exit::Endpoint,
     }
+}
+
+/// A guest whose `println!` finds nobody to read it panics. That is how Rust spells what SIGPIPE says.
+fn is_closed_output(error: &Error) -> bool {
+    let message = error.message();
+    error.kind() == ErrorKind::Panic && message.starts_with("failed printing to stdout: Broken pipe")
 }
 
 fn kind_name(kind: &ErrorKind) -> &'static str {
@@ -163,7 +188,10 @@ impl serde::Serialize for Failure {
         let path = boxed.map_or_else(Vec::new, relay_path);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("kind", self.kind())?;
-        map.serialize_entry("message", &self.error.as_ref().map_or_else(|| self.message.clone(), Error::message))?;
+        map.serialize_entry(
+            "message",
+            &self.error.as_ref().map_or_else(|| self.message.clone(), Error::message),
+        )?;
         map.serialize_entry("source", &source)?;
         map.serialize_entry("relay_path", &path)?;
         map.serialize_entry("backtrace", &boxed.and_then(|error| error.backtrace.as_ref()))?;

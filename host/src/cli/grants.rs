@@ -32,7 +32,11 @@ impl FromStr for Dir {
             return Err(format!("`{guest}` is not a path and `ro` or `rw`"));
         }
         check_dir(host)?;
-        Ok(Self { host: host.to_owned(), guest: guest.to_owned(), writable })
+        Ok(Self {
+            host: host.to_owned(),
+            guest: guest.to_owned(),
+            writable,
+        })
     }
 }
 
@@ -55,7 +59,10 @@ impl FromStr for Variable {
     fn from_str(text: &str) -> Parsed<Self> {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, value.to_owned()),
-            None => (text, std::env::var(text).map_err(|_| format!("`{text}` is not set here; give it as K=V"))?),
+            None => (
+                text,
+                std::env::var(text).map_err(|_| format!("`{text}` is not set here; give it as K=V"))?,
+            ),
         };
         if name.is_empty() {
             return Err("a variable needs a name".to_owned());
@@ -76,9 +83,10 @@ impl FromStr for NamedComponent {
 
     fn from_str(text: &str) -> Parsed<Self> {
         match text.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-                Ok(Self { name: name.to_owned(), path: path.into() })
-            }
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                path: path.into(),
+            }),
             _ => Err("expected NAME=PATH".to_owned()),
         }
     }
@@ -103,7 +111,9 @@ impl FromStr for Bound {
             "contexts" => Ok(Self::Contexts(number(value)?)),
             "children" => Ok(Self::Children(number(value)?)),
             "actors" => Ok(Self::Actors(number(value)?)),
-            _ => Err(format!("no limit `{name}`; there are: memory, contexts, children, actors")),
+            _ => Err(format!(
+                "no limit `{name}`; there are: memory, contexts, children, actors"
+            )),
         }
     }
 }
@@ -141,7 +151,9 @@ fn bytes(text: &str) -> Parsed<u64> {
         unit => return Err(format!("`{unit}` is not a unit; use KiB, MiB or GiB")),
     };
     let count: u64 = number(digits)?;
-    count.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+    count
+        .checked_mul(1 << shift)
+        .ok_or_else(|| format!("`{text}` is too large"))
 }
 
 #[cfg(test)]
@@ -150,7 +162,14 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        let cases = [("0", 0), ("65536", 65536), ("64MiB", 64 << 20), ("2 G", 2 << 30), ("1K", 1024), ("7B", 7)];
+        let cases = [
+            ("0", 0),
+            ("65536", 65536),
+            ("64MiB", 64 << 20),
+            ("2 G", 2 << 30),
+            ("1K", 1024),
+            ("7B", 7),
+        ];
         for (text, expected) in cases {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
@@ -171,7 +190,11 @@ mod tests {
             ("/tmp:rw:ro", ("/tmp", "rw", false)),
         ];
         for (text, (host, guest, writable)) in cases {
-            let expected = Dir { host: host.into(), guest: guest.into(), writable };
+            let expected = Dir {
+                host: host.into(),
+                guest: guest.into(),
+                writable,
+            };
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
     }
@@ -179,7 +202,10 @@ mod tests {
     #[test]
     fn a_directory_that_is_none_is_named() {
         assert_eq!("/no/such:/x".parse::<Dir>(), Err("/no/such: no such directory".into()));
-        assert_eq!("/proc/version".parse::<Dir>(), Err("/proc/version: not a directory".into()));
+        assert_eq!(
+            "/proc/version".parse::<Dir>(),
+            Err("/proc/version: not a directory".into())
+        );
         for text in ["", ":/x", "/tmp:", "/tmp:/x:ro:rw", "/tmp:a:b"] {
             assert!(text.parse::<Dir>().is_err(), "{text}");
         }
@@ -202,7 +228,13 @@ mod tests {
         assert_eq!("A=".parse(), Ok(Variable("A".into(), String::new())));
         assert!("=b".parse::<Variable>().is_err());
         assert!("STEADING_SURELY_NOT_SET".parse::<Variable>().is_err());
-        assert_eq!("w=a/b.wasm".parse(), Ok(NamedComponent { name: "w".into(), path: "a/b.wasm".into() }));
+        assert_eq!(
+            "w=a/b.wasm".parse(),
+            Ok(NamedComponent {
+                name: "w".into(),
+                path: "a/b.wasm".into()
+            })
+        );
         assert!("w".parse::<NamedComponent>().is_err());
         assert_eq!("shared".parse(), Ok(WorkersChoice(Workers::Shared)));
         assert_eq!("2".parse(), Ok(WorkersChoice(Workers::Dedicated(2))));

@@ -27,7 +27,9 @@ pub(crate) fn lone_host() -> Result<(tokio::runtime::Runtime, Host)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Failure::load(error.to_string()))?;
     let entered = runtime.enter();
-    let host = Host::builder().build().map_err(|error| Failure::load(error.to_string()))?;
+    let host = Host::builder()
+        .build()
+        .map_err(|error| Failure::load(error.to_string()))?;
     drop(entered);
     Ok((runtime, host))
 }
@@ -84,12 +86,19 @@ fn endpoint_facts(endpoint: &EndpointInfo) -> Vec<String> {
 }
 
 fn section(title: &str, items: &[String]) -> String {
-    let items = if items.is_empty() { "none".to_owned() } else { items.join("\n") };
+    let items = if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join("\n")
+    };
     format!("\n\n{title}\n{}", indented(&items, "  "))
 }
 
 fn indented(text: &str, by: &str) -> String {
-    text.lines().map(|line| format!("{by}{line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("{by}{line}").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn as_json(path: &str, code: &Code) -> serde_json::Value {
@@ -131,7 +140,10 @@ mod tests {
             name: "scan".into(),
             docs: "Searches.\n\nSlowly.".into(),
             kind: EndpointKind::Context,
-            parameters: vec![steading::Parameter { name: "pattern".into(), type_name: "String".into() }],
+            parameters: vec![steading::Parameter {
+                name: "pattern".into(),
+                type_name: "String".into(),
+            }],
             started: "()".into(),
             sends: "Hit".into(),
             receives: "String".into(),

@@ -32,9 +32,9 @@ use output::Output;
 const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  the endpoint failed
-    2  wrong usage or bad input: arguments, JSON, an endpoint that does not exist, a value of the wrong type
-    3  a component could not be built, loaded or started; or `doctor` found something missing
+    1  the endpoint failed; or `doctor` found something missing
+    2  bad input: usage, JSON, an unknown endpoint, a value of the wrong type
+    3  a component could not be built, loaded or started
     4  cancelled
     5  the actor died: panic, trap, a limit
   130  interrupted
@@ -87,8 +87,8 @@ enum Command {
 /// Start an actor and run one of its endpoints.
 ///
 /// Standard input, output and error are the actor's. Nothing else is granted unless an option says so.
-/// The result is printed at the end, unless it is nothing. An endpoint with a context is run without a
-/// stream; use `call` to talk to it.
+/// The result is printed at the end, unless it is nothing. An endpoint with a context is sent nothing,
+/// and what it sends is dropped; use `call` to talk to it.
 #[derive(Debug, Args)]
 struct RunArgs {
     #[command(flatten)]
@@ -117,7 +117,7 @@ struct CallArgs {
     /// Which endpoint to call.
     endpoint: String,
     /// Its arguments.
-    #[arg(value_name = "JSON", allow_hyphen_values = true)]
+    #[arg(value_name = "JSON", allow_negative_numbers = true)]
     args: Vec<String>,
 }
 
@@ -224,16 +224,23 @@ mod tests {
     #[test]
     fn what_follows_the_dashes_is_the_actors() {
         let cli = Cli::try_parse_from(["steading", "run", "x", "--dir", ".", "--json", "--", "--dir", "a"]).unwrap();
-        let Command::Run(args) = cli.command else { panic!("run was asked for") };
+        let Command::Run(args) = cli.command else {
+            panic!("run was asked for")
+        };
         assert_eq!(args.args, ["--dir", "a"]);
         assert!(cli.global.json);
     }
 
     #[test]
-    fn negative_numbers_are_arguments() {
-        let cli = Cli::try_parse_from(["steading", "call", "x", "add", "-1", "2"]).unwrap();
-        let Command::Call(args) = cli.command else { panic!("call was asked for") };
-        assert_eq!(args.args, ["-1", "2"]);
+    fn negative_numbers_are_arguments_and_options_are_not() {
+        let cli = Cli::try_parse_from(["steading", "call", "x", "add", "-1", "2", "--dir", "."]).unwrap();
+        let Command::Call(args) = cli.command else {
+            panic!("call was asked for")
+        };
+        assert_eq!(
+            (args.args, args.actor.dir.len()),
+            (vec!["-1".to_owned(), "2".to_owned()], 1)
+        );
     }
 
     #[test]

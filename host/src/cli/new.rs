@@ -42,7 +42,16 @@ fn crate_name(path: &Path) -> Result<String> {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     // Cargo refuses these, and the message would come from the middle of a build.
-    let is_taken = ["test", "core", "std", "alloc", "proc_macro", "steading-guest", "steading_guest"].contains(&name);
+    let is_taken = [
+        "test",
+        "core",
+        "std",
+        "alloc",
+        "proc_macro",
+        "steading-guest",
+        "steading_guest",
+    ]
+    .contains(&name);
     match is_name && !is_taken && !is_keyword(name) {
         true => Ok(name.to_owned()),
         false => {
@@ -54,8 +63,8 @@ fn crate_name(path: &Path) -> Result<String> {
 
 fn is_keyword(name: &str) -> bool {
     const KEYWORDS: [&str; 20] = [
-        "as", "async", "await", "break", "const", "crate", "dyn", "enum", "fn", "for", "if", "impl", "in", "let", "loop",
-        "match", "mod", "self", "type", "use",
+        "as", "async", "await", "break", "const", "crate", "dyn", "enum", "fn", "for", "if", "impl", "in", "let",
+        "loop", "match", "mod", "self", "type", "use",
     ];
     KEYWORDS.contains(&name)
 }
@@ -63,7 +72,10 @@ fn is_keyword(name: &str) -> bool {
 fn refuse_to_overwrite(path: &Path) -> Result<()> {
     match fs::read_dir(path) {
         Ok(mut entries) => match entries.next() {
-            Some(_) => Err(Failure::usage(format!("{}: is there already and not empty", path.display()))),
+            Some(_) => Err(Failure::usage(format!(
+                "{}: is there already and not empty",
+                path.display()
+            ))),
             None => Ok(()),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -72,12 +84,17 @@ fn refuse_to_overwrite(path: &Path) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text));
     written.map_err(|error| Failure::usage(format!("{}: cannot be written: {error}", path.display())))
 }
 
 fn filled(text: &str, name: &str) -> String {
-    text.replace("{name}", name).replace("{lib}", &name.replace('-', "_")).replace("{sdk}", &sdk())
+    text.replace("{name}", name)
+        .replace("{lib}", &name.replace('-', "_"))
+        .replace("{sdk}", &sdk())
 }
 
 /// What to depend on.

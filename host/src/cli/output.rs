@@ -19,7 +19,10 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
-        Self { json: global.json, color: wants_color(global.color) }
+        Self {
+            json: global.json,
+            color: wants_color(global.color),
+        }
     }
 
     /// Whether standard error is to be coloured.
@@ -55,7 +58,11 @@ impl Output {
             self.object(&Failed { error: failure }).ok();
             return;
         }
-        let label = if self.color { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+        let label = if self.color {
+            "\x1b[1;31merror:\x1b[0m"
+        } else {
+            "error:"
+        };
         let mut out = io::stderr().lock();
         if !failure.detail.is_empty() {
             writeln!(out, "{}", printable(&failure.detail)).ok();
@@ -112,7 +119,12 @@ fn wants_color(color: Color) -> bool {
 /// Columns of text, as wide as they need to be.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
@@ -137,7 +149,10 @@ mod tests {
 
     #[test]
     fn sizes_are_readable() {
-        let shown: Vec<_> = [0, 1023, 1024, 1536, 64 << 20, 3 << 30].into_iter().map(bytes).collect();
+        let shown: Vec<_> = [0, 1023, 1024, 1536, 64 << 20, 3 << 30]
+            .into_iter()
+            .map(bytes)
+            .collect();
         assert_eq!(shown, ["0 B", "1023 B", "1 KiB", "1.5 KiB", "64 MiB", "3 GiB"]);
     }
 

@@ -22,15 +22,18 @@ pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Runs the endpoint without a stream.
-pub(crate) async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> steading::Result<Value> {
-    match endpoint.kind {
-        EndpointKind::Plain => portal.call(&endpoint.name, args).await,
-        EndpointKind::Context => {
-            let wait = async |ctx: Context<Value, Value, Value>, _first: Value| ctx.wait_result().await;
-            portal.open_context(&endpoint.name, args, wait).await
-        }
+/// Runs the endpoint. One with a context is told that nothing will be sent, so that it does not wait.
+async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> steading::Result<Value> {
+    if endpoint.kind == EndpointKind::Plain {
+        return portal.call(&endpoint.name, args).await;
     }
+    let leave = async |ctx: Context<Value, Value, Value>, _first: Value| {
+        ctx.stream(async |_| Ok(())).await?;
+        Ok(ctx)
+    };
+    // The end of the block has waited for the endpoint, dropping its messages; the result is in.
+    let ctx = portal.open_context(&endpoint.name, args, leave).await?;
+    ctx.wait_result().await
 }
 
 #[derive(serde::Serialize)]
@@ -42,7 +45,10 @@ struct Returned<'a> {
 /// Nothing for nothing, text as it is, all else as JSON.
 fn print(value: &Value, output: Output) -> Result<()> {
     if output.json {
-        return output.object(&Returned { outcome: "returned", value: Json(value) });
+        return output.object(&Returned {
+            outcome: "returned",
+            value: Json(value),
+        });
     }
     match value {
         Value::Null => Ok(()),

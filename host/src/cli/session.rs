@@ -30,7 +30,10 @@ impl Session {
     /// Builds what has to be built and loads what has to be loaded.
     pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
         let guest = build::guest(&args.path, output)?;
-        let children = args.component.iter().map(|component| build::guest(&component.path, output));
+        let children = args
+            .component
+            .iter()
+            .map(|component| build::guest(&component.path, output));
         let children = children.collect::<Result<Vec<_>>>()?;
         let workers = workers(args, &guest, &children);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
@@ -42,13 +45,25 @@ impl Session {
             host.load_as(&component.name, &guest.wasm)?;
         }
         drop(entered);
-        Ok(Self { runtime, host, code, output })
+        Ok(Self {
+            runtime,
+            host,
+            code,
+            output,
+        })
     }
 
     /// What the actor is started with.
     pub(crate) fn spec(&self, args: &ActorArgs, argv: &[String]) -> Spec {
-        let name = args.path.file_stem().map_or("actor".into(), |stem| stem.to_string_lossy());
-        let name = if name == "." || name == ".." { self.code.name().into() } else { name };
+        let name = args
+            .path
+            .file_stem()
+            .map_or("actor".into(), |stem| stem.to_string_lossy());
+        let name = if name == "." || name == ".." {
+            self.code.name().into()
+        } else {
+            name
+        };
         let mut spec = self.code.spec(&name).arg(name.clone());
         for dir in &args.dir {
             spec = match dir.writable {
@@ -57,15 +72,22 @@ impl Session {
             };
         }
         spec = argv.iter().fold(spec, Spec::arg);
-        args.env.iter().fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))
+        args.env
+            .iter()
+            .fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))
     }
 
     /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
     pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
         let interrupts = signals::watch(self.host.clone(), self.output)?;
         let result = self.runtime.block_on(async {
-            let result = self.host.root(async |nursery| one_actor(&nursery, spec, body).await).await;
-            tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent()).await.unwrap_or_default();
+            let result = self
+                .host
+                .root(async |nursery| one_actor(&nursery, spec, body).await)
+                .await;
+            tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent())
+                .await
+                .unwrap_or_default();
             result
         });
         // A thread may be parked in a read of standard input, which only the end of the process ends.
@@ -91,11 +113,18 @@ async fn one_actor<T>(
 }
 
 fn interrupted(error: Error, count: u32) -> Failure {
-    if error.is_cancelled() || error.kind() == ErrorKind::Killed {
-        let how = if count > 1 { "interrupted; actors were ended by force" } else { "interrupted" };
-        return Failure::new(Exit::Interrupted, how);
+    let by_force = matches!(
+        error.kind(),
+        ErrorKind::Killed | ErrorKind::LinkClosed | ErrorKind::CancelTimeout
+    );
+    match by_force || count > 1 {
+        true => Failure::new(Exit::Interrupted, "interrupted; actors were ended by force"),
+        false if error.is_cancelled() => Failure::new(Exit::Interrupted, "interrupted"),
+        false => Failure {
+            exit: Exit::Interrupted,
+            ..Failure::remote(error)
+        },
     }
-    Failure { exit: Exit::Interrupted, ..Failure::remote(error) }
 }
 
 /// Crates built here are the user's own; what comes from elsewhere may hog its thread.
@@ -114,13 +143,20 @@ fn parallelism() -> usize {
 
 fn runtime(workers: Workers) -> std::io::Result<tokio::runtime::Runtime> {
     match workers {
-        Workers::Shared => tokio::runtime::Builder::new_multi_thread().worker_threads(parallelism()).enable_all().build(),
+        Workers::Shared => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(parallelism())
+            .enable_all()
+            .build(),
         Workers::Dedicated(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     }
 }
 
 fn configured(args: &ActorArgs) -> HostBuilder {
-    let builder = args.grace.map(Duration::from_millis).into_iter().fold(Host::builder(), HostBuilder::cancel_grace);
+    let builder = args
+        .grace
+        .map(Duration::from_millis)
+        .into_iter()
+        .fold(Host::builder(), HostBuilder::cancel_grace);
     args.limit.iter().fold(builder, |builder, bound| match *bound {
         Bound::Memory(bytes) => builder.memory(bytes),
         Bound::Contexts(count) => builder.contexts(count),
@@ -142,7 +178,10 @@ pub(crate) fn explain(failure: Failure, endpoint: &EndpointInfo, args: &Value) -
     match failure.error.as_ref().map(Error::kind) {
         Some(ErrorKind::PayloadMismatch) if failure.hint.is_none() => {
             let called = values::to_json(args);
-            failure.hint(format!("the endpoint is {}; it was given {called}", endpoints::signature(endpoint)))
+            failure.hint(format!(
+                "the endpoint is {}; it was given {called}",
+                endpoints::signature(endpoint)
+            ))
         }
         _ => failure,
     }

@@ -32,8 +32,13 @@ pub(crate) fn watch(host: Host, output: Output) -> Result<Interrupts> {
     });
     let thread = std::thread::Builder::new().name("steading-signals".to_owned());
     // Never joined: it ends with the process.
-    thread.spawn(move || listen(&host, &watched, output, &ready)).map_err(failed)?;
-    is_ready.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread is gone"))).map_err(failed)?;
+    thread
+        .spawn(move || listen(&host, &watched, output, &ready))
+        .map_err(failed)?;
+    is_ready
+        .recv()
+        .unwrap_or_else(|_| Err(std::io::Error::other("the thread is gone")))
+        .map_err(failed)?;
     Ok(interrupts)
 }
 

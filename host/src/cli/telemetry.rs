@@ -47,7 +47,11 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         SystemTime.format_time(&mut writer)?;
-        let (on, off) = if writer.has_ansi_escapes() { (colour(*metadata.level()), "\x1b[0m") } else { ("", "") };
+        let (on, off) = if writer.has_ansi_escapes() {
+            (colour(*metadata.level()), "\x1b[0m")
+        } else {
+            ("", "")
+        };
         write!(writer, " {on}{:>5}{off} ", metadata.level())?;
         match (&fields.actor, fields.id.get(..8)) {
             (Some(actor), Some(id)) => write!(writer, "{actor}@{id}")?,

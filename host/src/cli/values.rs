@@ -29,7 +29,9 @@ pub(crate) fn to_pretty_json(value: &Value) -> String {
 pub(crate) fn inside<'a>(type_name: &'a str, generic: &str) -> Option<&'a str> {
     let (path, rest) = type_name.split_once('<')?;
     let is_it = path.trim().rsplit("::").next()? == generic;
-    is_it.then(|| rest.trim_end().strip_suffix('>').map(str::trim)).flatten()
+    is_it
+        .then(|| rest.trim_end().strip_suffix('>').map(str::trim))
+        .flatten()
 }
 
 /// A value on its way to the terminal.
@@ -42,7 +44,9 @@ impl Serialize for Json<'_> {
             Value::Array(items) => serializer.collect_seq(items.iter().map(Json)),
             Value::Map(entries) => {
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
-                entries.iter().try_for_each(|(name, value)| map.serialize_entry(&key(name), &Json(value)))?;
+                entries
+                    .iter()
+                    .try_for_each(|(name, value)| map.serialize_entry(&key(name), &Json(value)))?;
                 map.end()
             }
             Value::Tag(_, value) => Json(value).serialize(serializer),
@@ -100,9 +104,15 @@ mod tests {
         let bytes = |text: &str| steading_actor::encode(&from_json(text).unwrap()).expect("values encode");
         assert_eq!(steading_actor::decode::<f64>(&bytes("2")).unwrap(), 2.0);
         assert_eq!(steading_actor::decode::<f32>(&bytes("0.1")).unwrap(), 0.1);
-        assert_eq!(steading_actor::decode::<Vec<f64>>(&bytes("[1, 2.5]")).unwrap(), [1.0, 2.5]);
+        assert_eq!(
+            steading_actor::decode::<Vec<f64>>(&bytes("[1, 2.5]")).unwrap(),
+            [1.0, 2.5]
+        );
         assert_eq!(steading_actor::decode::<Option<f64>>(&bytes("null")).unwrap(), None);
-        assert_eq!(steading_actor::decode::<(String, u8)>(&bytes(r#"["a",7]"#)).unwrap(), ("a".into(), 7));
+        assert_eq!(
+            steading_actor::decode::<(String, u8)>(&bytes(r#"["a",7]"#)).unwrap(),
+            ("a".into(), 7)
+        );
     }
 
     #[test]
@@ -120,14 +130,19 @@ mod tests {
         assert!(from_json(&deep).is_err());
         let mut cbor = vec![0x81; 100_000];
         cbor.push(0xf6);
-        let error = steading_actor::decode::<Value>(&cbor).expect_err("too deep").to_string();
+        let error = steading_actor::decode::<Value>(&cbor)
+            .expect_err("too deep")
+            .to_string();
         assert!(error.contains("too deep"), "{error}");
     }
 
     #[test]
     fn generic_types_are_looked_into() {
         assert_eq!(inside("Vec<String>", "Vec"), Some("String"));
-        assert_eq!(inside("alloc::vec::Vec < alloc :: string :: String >", "Vec"), Some("alloc :: string :: String"));
+        assert_eq!(
+            inside("alloc::vec::Vec < alloc :: string :: String >", "Vec"),
+            Some("alloc :: string :: String")
+        );
         assert_eq!(inside("HashMap<String, u8>", "Vec"), None);
         assert_eq!(inside("String", "Vec"), None);
     }

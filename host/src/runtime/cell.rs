@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung, Spec,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung, Spec,
 };
 
 use super::children::{Grants, Prepared};
@@ -56,6 +56,18 @@ impl State {
     /// Whether there is something to tell the actor's tasks, or to perform.
     fn has_work(&self) -> bool {
         !self.effects.is_empty() || self.core.has_events()
+    }
+
+    fn push(&mut self, to: Peer, context: Key, delivery: Delivery) {
+        match to.push(delivery) {
+            Ok(()) => {}
+            Err(Rejected::Full(delivery)) => self.deferred.push_back((to, context, delivery)),
+            Err(Rejected::Closed(delivery)) => self.core.undeliverable(context, &delivery.frame),
+            Err(Rejected::Overloaded) => {
+                let text = format!("too many calls wait at actor {}", to.id());
+                self.core.refuse_open(context, ErrorKind::Limit("inbox".into()), text);
+            }
+        }
     }
 
     /// Whether something came up that the sleeping driver does not know of.
@@ -205,9 +217,25 @@ impl Cell {
         }
     }
 
-    /// The receiver whose room some deferred data waits for.
-    pub(crate) fn crowded_peer(&self) -> Option<Peer> {
-        self.lock().deferred.front().map(|(peer, ..)| peer.clone())
+    /// The receivers whose room deferred data waits for.
+    pub(crate) fn crowded_peers(&self) -> Vec<Peer> {
+        let mut peers: Vec<Peer> = Vec::new();
+        for (peer, ..) in &self.lock().deferred {
+            if !peers.iter().any(|known| Arc::ptr_eq(known, peer)) {
+                peers.push(peer.clone());
+            }
+        }
+        peers
+    }
+
+    /// Sends what still waits for room, whether there is any: the actor leaves, and its peers rely on
+    /// hearing how each context ended.
+    pub(crate) fn flush_last(&self) {
+        let mut state = self.lock();
+        self.dispatch(&mut state);
+        for (to, _, delivery) in std::mem::take(&mut state.deferred) {
+            to.push_last(delivery);
+        }
     }
 
     fn dispatch(&self, state: &mut State) {
@@ -247,11 +275,7 @@ impl Cell {
             state.deferred.push_back((to, context, delivery));
             return;
         }
-        match to.push(delivery) {
-            Ok(()) => {}
-            Err(Rejected::Full(delivery)) => state.deferred.push_back((to, context, delivery)),
-            Err(Rejected::Closed(delivery)) => state.core.undeliverable(context, &delivery.frame),
-        }
+        state.push(to, context, delivery);
     }
 
     fn retry_deferred(&self, state: &mut State) {
@@ -260,12 +284,23 @@ impl Cell {
                 state.deferred.push_back((to, context, delivery));
                 continue;
             }
-            match to.push(delivery) {
-                Ok(()) => {}
-                Err(Rejected::Full(delivery)) => state.deferred.push_back((to, context, delivery)),
-                Err(Rejected::Closed(delivery)) => state.core.undeliverable(context, &delivery.frame),
-            }
+            state.push(to, context, delivery);
         }
+    }
+
+    fn spawn_child(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+        let prepared = Box::new(self.prepare(&spec)?);
+        let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
+        let now = self.now();
+        let mut state = self.lock();
+        let portal = state.core.at(now).spawn(nursery, spec, id, peer)?;
+        state.prepared.insert(portal, prepared.under(self, portal));
+        if self.native {
+            self.dispatch(&mut state);
+            drop(state);
+            self.inbox.nudge();
+        }
+        Ok(portal)
     }
 }
 
@@ -300,7 +335,7 @@ impl Boundary for Cell {
     }
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
-        self.with(|core| core.open(options, args))
+        self.with(|core| core.open(options, args).inspect_err(|error| core.remember_refusal(error)))
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
@@ -340,18 +375,7 @@ impl Boundary for Cell {
     }
 
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
-        let prepared = Box::new(self.prepare(&spec)?);
-        let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
-        let now = self.now();
-        let mut state = self.lock();
-        let portal = state.core.at(now).spawn(nursery, spec, id, peer)?;
-        state.prepared.insert(portal, prepared.under(self, portal));
-        if self.native {
-            self.dispatch(&mut state);
-            drop(state);
-            self.inbox.nudge();
-        }
-        Ok(portal)
+        self.spawn_child(nursery, spec).inspect_err(|error| self.with(|core| core.remember_refusal(error)))
     }
 
     fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {

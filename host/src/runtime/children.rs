@@ -211,13 +211,23 @@ fn unknown_endpoint<'a>(spec: &'a Spec, description: &Description) -> Option<&'a
         .find(|name| !description.endpoints.iter().any(|known| known.name == **name))
 }
 
-/// What of `path` lies below `base`; `None` if it does not.
-fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
-    let rest = path.strip_prefix(base.trim_end_matches('/'))?;
-    if rest.is_empty() || base.trim_end_matches('/').is_empty() {
-        return Some(rest.trim_start_matches('/'));
+/// What of `path` lies below `base`; `None` if it does not. By name only: `..` lies nowhere.
+fn below(base: &str, path: &str) -> Option<String> {
+    if base.starts_with('/') != path.starts_with('/') {
+        return None;
     }
-    rest.strip_prefix('/')
+    let mut rest = names(path);
+    for name in names(base) {
+        if rest.next() != Some(name) {
+            return None;
+        }
+    }
+    let rest: Vec<&str> = rest.collect();
+    (!rest.contains(&"..")).then(|| rest.join("/"))
+}
+
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty() && *name != ".")
 }
 
 #[cfg(test)]
@@ -225,11 +235,18 @@ mod tests {
     use super::below;
 
     #[test]
-    fn a_path_lies_below_whole_components_only() {
-        assert_eq!(below("/data", "/data"), Some(""));
-        assert_eq!(below("/data", "/data/sub/x"), Some("sub/x"));
-        assert_eq!(below("/data/", "/data/sub"), Some("sub"));
-        assert_eq!(below("/data", "/database"), None);
-        assert_eq!(below("/data", "/other"), None);
+    fn a_path_lies_below_whole_names_only() {
+        let check = |base, path, rest: Option<&str>| assert_eq!(below(base, path).as_deref(), rest, "{base} {path}");
+        check("/data", "/data", Some(""));
+        check("/data", "/data/sub//x/.", Some("sub/x"));
+        check("/data/", "/data/sub", Some("sub"));
+        check("/", "/data", Some("data"));
+        check(".", "host/src", Some("host/src"));
+        check("./host", "host/src", Some("src"));
+        check("/data", "/database", None);
+        check("/data", "/other", None);
+        check("/data", "data", None);
+        check("/data", "/data/../etc", None);
+        check("/data/a", "/data", None);
     }
 }

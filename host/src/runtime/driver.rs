@@ -192,6 +192,10 @@ impl<B: Body> Driver<B> {
             if self.perform_in_turn() {
                 return Err(Stopped::killed());
             }
+            // A peer that sends without end must not keep the turn from going on.
+            if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
+                return result;
+            }
         }
     }
 
@@ -246,18 +250,12 @@ impl<B: Body> Driver<B> {
     async fn sleep(&mut self) {
         let Some(deadline) = self.cell.fall_asleep() else { return };
         let cell = self.cell.clone();
-        match cell.crowded_peer() {
-            None => tokio::select! {
-                biased;
-                () = cell.inbox.readable() => {}
-                () = self.timer.until(&cell, deadline) => {}
-            },
-            Some(peer) => tokio::select! {
-                biased;
-                () = cell.inbox.readable() => {}
-                () = peer.room() => {}
-                () = self.timer.until(&cell, deadline) => {}
-            },
+        let crowded = cell.crowded_peers();
+        tokio::select! {
+            biased;
+            () = cell.inbox.readable() => {}
+            () = self.timer.until(&cell, deadline) => {}
+            () = any_room(&crowded), if !crowded.is_empty() => {}
         }
     }
 
@@ -267,11 +265,16 @@ impl<B: Body> Driver<B> {
         self.body = None;
         self.cell.inbox.close(&mut self.frames);
         self.cell.absorb(&mut self.frames, self.cell.now());
+        self.cell.flush_last();
         let Some((error, rung)) = self.done.take() else { return };
         self.cell.retire();
         self.cell.with(|core| core.ended(error, rung));
         self.cell.flush();
     }
+}
+
+async fn any_room(peers: &[super::inbox::Peer]) {
+    futures_util::future::select_all(peers.iter().map(|peer| Box::pin(peer.room()))).await;
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

@@ -28,13 +28,15 @@ pub(crate) struct Delivery {
     pub(crate) frame: Frame,
 }
 
-/// Why a frame was not taken; it comes back.
+/// Why a frame was not taken.
 #[derive(Debug)]
 pub(crate) enum Rejected {
     /// The actor is gone.
     Closed(Delivery),
     /// No room for data now; see [`Inbox::room`].
     Full(Delivery),
+    /// Too many calls wait to be accepted; this one is dropped.
+    Overloaded,
 }
 
 /// One actor's inbox.
@@ -50,6 +52,8 @@ struct Queue {
     control: VecDeque<Delivery>,
     data: VecDeque<Delivery>,
     data_bytes: usize,
+    /// Of the `Start`s among the control frames: they are not bounded by what exists already.
+    start_bytes: usize,
     /// Somebody set this to make the reader look at something else.
     nudged: bool,
     /// A sender waits for room.
@@ -82,7 +86,15 @@ impl Inbox {
             return Err(Rejected::Closed(delivery));
         }
         match delivery.frame.lane() {
-            Lane::Control => queue.control.push_back(delivery),
+            Lane::Control => {
+                if let Frame::Start(start) = &delivery.frame {
+                    if queue.start_bytes > INBOX_BYTES {
+                        return Err(Rejected::Overloaded);
+                    }
+                    queue.start_bytes += start.args.len() + size_of::<steading_proto::frame::Start>();
+                }
+                queue.control.push_back(delivery);
+            }
             Lane::Data => {
                 let len = delivery.frame.payload_len();
                 if queue.data_bytes > 0 && queue.data_bytes + len > INBOX_BYTES {
@@ -98,6 +110,19 @@ impl Inbox {
         Ok(())
     }
 
+    /// As [`Inbox::push`], whether there is room or not: for the last frames of an actor that leaves,
+    /// which are bounded by the credit it was given.
+    pub(crate) fn push_last(&self, delivery: Delivery) {
+        let mut queue = self.lock();
+        if queue.closed {
+            return;
+        }
+        queue.data_bytes += delivery.frame.payload_len();
+        queue.data.push_back(delivery);
+        drop(queue);
+        self.reader.wake();
+    }
+
     /// Makes the reader look, though no frame came.
     pub(crate) fn nudge(&self) {
         self.lock().nudged = true;
@@ -106,7 +131,9 @@ impl Inbox {
 
     /// Takes everything in the control lane.
     pub(crate) fn take_control(&self, into: &mut Vec<Delivery>) {
-        into.extend(self.lock().control.drain(..));
+        let mut queue = self.lock();
+        queue.start_bytes = 0;
+        into.extend(queue.control.drain(..));
     }
 
     /// Takes everything, control first; whether there was a nudge, which is taken too.
@@ -116,6 +143,7 @@ impl Inbox {
         into.extend(queue.control.drain(..));
         into.extend(queue.data.drain(..));
         queue.data_bytes = 0;
+        queue.start_bytes = 0;
         let crowded = std::mem::take(&mut queue.crowded);
         drop(queue);
         if crowded {

@@ -77,18 +77,6 @@ pub(crate) fn write(
     }
 }
 
-/// The most verbose level anybody keeps for guests.
-pub(crate) fn enabled() -> Option<Level> {
-    let max = tracing::level_filters::LevelFilter::current().into_level()?;
-    Some(match max {
-        tracing::Level::ERROR => Level::Error,
-        tracing::Level::WARN => Level::Warn,
-        tracing::Level::INFO => Level::Info,
-        tracing::Level::DEBUG => Level::Debug,
-        tracing::Level::TRACE => Level::Trace,
-    })
-}
-
 /// Text in which no control character is left.
 pub(crate) fn escape(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(LINE_BYTES)];

@@ -284,6 +284,12 @@ impl<P: Clone> Core<P> {
         }
     }
 
+    /// A command of this actor's was refused with this error, which its tasks will see. They may hand it
+    /// on as what it is.
+    pub fn remember_refusal(&mut self, error: &BoxedError) {
+        self.relays.remember(error);
+    }
+
     /// A frame to send could not be delivered: its receiver is gone.
     ///
     /// Only a `Start` needs an answer. An actor says how each of its contexts ended before it leaves,
@@ -295,7 +301,12 @@ impl<P: Clone> Core<P> {
         let Some(peer) = self.contexts.get(context).map(|context| context.peer_id.clone()) else {
             return;
         };
-        let error = BoxedError::new(ErrorKind::LinkClosed, self.me.clone(), format!("actor {peer} is gone"));
+        self.refuse_open(context, ErrorKind::LinkClosed, format!("actor {peer} is gone"));
+    }
+
+    /// A `Start` was not taken: its context ends with this error.
+    pub fn refuse_open(&mut self, context: Key, kind: ErrorKind, message: String) {
+        let error = self.error(kind, message);
         self.handle_error(context, error);
     }
 

@@ -84,7 +84,9 @@ impl Relays {
             return None;
         }
         let mut known = self.known(error)?.clone();
-        if known.relay_path.len() < LONGEST_PATH {
+        // A refusal of this very actor's own command has not passed anybody yet.
+        let is_own = known.relay_path.is_empty() && known.source == *me;
+        if !is_own && known.relay_path.len() < LONGEST_PATH {
             known.relay_path.push(me.clone());
         }
         Some(known)

@@ -1,24 +1,14 @@
 //! What an instance may see of the machine. Nothing, unless it is written here.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
-/// Where a directory comes from.
-#[derive(Clone, Debug)]
-pub(crate) enum DirectorySource {
-    /// A path of the machine, opened with the host's own rights.
-    Path(PathBuf),
-    /// One that is open already, so that nobody can exchange it in between.
-    Open(Arc<Dir>),
-}
-
 /// A directory the guest finds when it looks.
 #[derive(Clone, Debug)]
 pub(crate) struct PreopenedDir {
-    /// The directory itself.
-    pub(crate) source: DirectorySource,
+    /// The directory itself: open already, so that nobody can exchange it in between.
+    pub(crate) source: Arc<Dir>,
     /// The path under which the guest sees it.
     pub(crate) guest_path: String,
     /// Read-only unless set.

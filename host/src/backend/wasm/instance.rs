@@ -11,7 +11,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
-use super::access::{Access, DirectorySource, PreopenedDir};
+use super::access::{Access, PreopenedDir};
 use super::bindings::exports::{Guest, GuestPre};
 use super::budget::Budget;
 use super::component::Component;
@@ -205,10 +205,7 @@ fn preopen(wasi: &mut WasiCtxBuilder, directory: &PreopenedDir) -> Result<(), St
 
 /// An open directory is handed on by its descriptor: the kernel resolves this name to the very
 /// directory, wherever its path leads by now.
-fn path_of(source: &DirectorySource) -> std::path::PathBuf {
+fn path_of(source: &cap_std::fs::Dir) -> std::path::PathBuf {
     use std::os::fd::AsRawFd as _;
-    match source {
-        DirectorySource::Path(path) => path.clone(),
-        DirectorySource::Open(dir) => format!("/proc/self/fd/{}", dir.as_raw_fd()).into(),
-    }
+    format!("/proc/self/fd/{}", source.as_raw_fd()).into()
 }

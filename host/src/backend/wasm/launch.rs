@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steading_types::{Boundary, Description, Event};
 
-use super::access::{Access, DirectorySource, PreopenedDir, Stdio};
+use super::access::{Access, PreopenedDir, Stdio};
 use super::component::Component;
 use super::engine::Engine;
 use super::instance::{Instance, InstanceLimits};
@@ -80,7 +80,7 @@ fn access(grants: &Grants) -> Access {
 
 fn preopen(granted: &GrantedDir) -> PreopenedDir {
     PreopenedDir {
-        source: DirectorySource::Open(granted.dir.clone()),
+        source: granted.dir.clone(),
         guest_path: granted.path.clone(),
         writable: granted.writable,
     }

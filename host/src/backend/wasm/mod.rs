@@ -32,7 +32,7 @@ mod tests;
 
 #[expect(unused_imports, reason = "the whole door of this folder; its users take what they need")]
 pub(crate) use self::{
-    access::{Access, DirectorySource, PreopenedDir, Stdio},
+    access::{Access, PreopenedDir, Stdio},
     cache::{Cache, CacheError},
     component::Component,
     engine::{Engine, EngineConfig},

@@ -3,9 +3,9 @@
 use steading_guest::{Context, Result, Spec, nursery};
 use steading_test_scenarios::{Case, Misuse, Taking, callee};
 
-/// Both sides of every scenario.
 struct Conformance;
 
+/// Both sides of every scenario.
 #[steading_guest::actor]
 impl Conformance {
     /// Runs a case against a child of this component.

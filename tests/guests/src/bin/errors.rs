@@ -10,9 +10,9 @@ struct Refused {
     why: String,
 }
 
-/// Fails on demand.
 struct Errors;
 
+/// Fails on demand.
 #[steading_guest::actor]
 impl Errors {
     /// Fails with a sentence.

@@ -5,9 +5,9 @@ use std::io::Error as IoError;
 
 use steading_guest::Result;
 
-/// Looks around.
 struct Files;
 
+/// Looks around.
 #[steading_guest::actor]
 impl Files {
     /// The text of a file, or why it cannot be read.

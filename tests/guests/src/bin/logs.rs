@@ -2,9 +2,9 @@
 
 use steading_guest::Result;
 
-/// Talks.
 struct Logs;
 
+/// Talks.
 #[steading_guest::actor]
 impl Logs {
     /// One line by each way.

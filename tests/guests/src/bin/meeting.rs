@@ -10,9 +10,9 @@ thread_local! {
     static ROOM: RefCell<(usize, Vec<Waker>)> = const { RefCell::new((0, Vec::new())) };
 }
 
-/// A place to meet.
 struct Meeting;
 
+/// A place to meet.
 #[steading_guest::actor]
 impl Meeting {
     /// Comes in, and waits until this many are there; who came how manieth.

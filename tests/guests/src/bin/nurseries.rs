@@ -6,9 +6,9 @@ use steading_guest::{Context, Error, Nursery, Result, Rung, Spec, current, nurse
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Has children.
 struct Nurseries;
 
+/// Has children.
 #[steading_guest::actor]
 impl Nurseries {
     /// Says who it is.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use steading_guest::{Context, Result, sleep};
 
-/// Panics on demand.
 struct Panics;
 
+/// Panics on demand.
 #[steading_guest::actor]
 impl Panics {
     /// Panics with this text, two functions deep.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use steading_guest::{Context, Result, Spec, nursery, shield, sleep};
 
-/// Waits.
 struct Patient;
 
+/// Waits.
 #[steading_guest::actor]
 impl Patient {
     /// Waits politely, together with a child.

@@ -2,9 +2,9 @@
 
 use steading_guest::{Context, Result, TrySend};
 
-/// Sends and receives.
 struct Streams;
 
+/// Sends and receives.
 #[steading_guest::actor]
 impl Streams {
     /// Sends back whatever comes; how many there were.

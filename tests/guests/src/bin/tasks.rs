@@ -8,9 +8,9 @@ use steading_guest::{Either, Error, Result, join_all, race, scope, select, sleep
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Runs tasks.
 struct Tasks;
 
+/// Runs tasks.
 #[steading_guest::actor]
 impl Tasks {
     /// The sum of what so many tasks return.

@@ -8,9 +8,9 @@ use steading_guest::{Result, current, sleep, timeout};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Waits in many ways.
 struct Timers;
 
+/// Waits in many ways.
 #[steading_guest::actor]
 impl Timers {
     /// Sleeps for so many milliseconds; how many it took.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use steading_guest::Result;
 
-/// Traps on demand.
 struct Traps;
 
+/// Traps on demand.
 #[steading_guest::actor]
 impl Traps {
     /// Executes an instruction that must not be reached.
@@ -49,7 +49,7 @@ static SEED: AtomicU64 = AtomicU64::new(1);
 /// Needs no memory of its own, so that it is the machine's stack that ends, not the guest's.
 #[inline(never)]
 fn deeper(n: u64) -> u64 {
-    deeper(n + SEED.load(Ordering::Relaxed)) ^ n
+    deeper(n + SEED.load(Ordering::Relaxed)).rotate_left(1) ^ n
 }
 
 /// The one thing no safe code can do.

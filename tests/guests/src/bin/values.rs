@@ -11,9 +11,9 @@ struct Person {
     note: Option<String>,
 }
 
-/// Takes values and gives values.
 struct Values;
 
+/// Takes values and gives values.
 #[steading_guest::actor]
 impl Values {
     /// The sum of two numbers.
