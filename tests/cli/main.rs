@@ -7,5 +7,6 @@ mod bad_input;
 mod interrupt;
 mod readme;
 mod scaffold;
+mod search;
 mod steading;
 mod talk;

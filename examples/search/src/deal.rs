@@ -79,9 +79,12 @@ impl Root {
     /// Starts a worker and keeps it busy until there is nothing left to do.
     async fn employ(&self, nursery: &Nursery, number: usize) -> Result<()> {
         let Options { dir, pattern, .. } = &self.options;
-        let spec = Spec::this_component(format!("worker-{number}")).dir(dir, dir).endpoints(["scan"]);
+        let spec = Spec::this_component(format!("worker-{number}"))
+            .dir(dir, dir)
+            .endpoints(["scan"]);
         let worker = nursery.start_actor(spec).await?;
-        let body = async |context: Context<Batch, Report>, ()| context.stream(async |stream| self.feed(&stream).await).await;
+        let body =
+            async |context: Context<Batch, Report>, ()| context.stream(async |stream| self.feed(&stream).await).await;
         worker.open_context("scan", pattern, body).await
     }
 
@@ -190,7 +193,8 @@ impl Results {
         self.ledger.record(&report, &mut self.screen)?;
         self.skip(skipped)?;
         let tally = self.ledger.tally;
-        self.screen.update(|| format!("{} files searched, {} hits", tally.files, tally.hits))
+        self.screen
+            .update(|| format!("{} files searched, {} hits", tally.files, tally.hits))
     }
 
     /// Counts files that were not searched, and says which, unless they are merely binary.

@@ -57,7 +57,9 @@ impl Ledger {
     fn advance(&mut self, out: &mut impl Write) -> io::Result<()> {
         loop {
             self.head += 1;
-            let Some(next) = self.waiting.remove(&self.head) else { return Ok(()) };
+            let Some(next) = self.waiting.remove(&self.head) else {
+                return Ok(());
+            };
             self.held -= next.lines.len();
             out.write_all(&next.lines)?;
             if !next.done {
@@ -70,7 +72,9 @@ impl Ledger {
     pub(crate) fn print_rest(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.held = 0;
         let waiting = std::mem::take(&mut self.waiting);
-        waiting.values().try_for_each(|next| out.write_all(whole_lines(&next.lines)))
+        waiting
+            .values()
+            .try_for_each(|next| out.write_all(whole_lines(&next.lines)))
     }
 }
 
@@ -106,8 +110,14 @@ mod tests {
         let mut ledger = Ledger::default();
         for (batch, lines, done, printed) in steps {
             let mut out = Vec::new();
-            ledger.record(&report(*batch, lines, *done), &mut out).expect("memory can be written");
-            assert_eq!(String::from_utf8_lossy(&out), *printed, "after batch {batch}, `{lines}`");
+            ledger
+                .record(&report(*batch, lines, *done), &mut out)
+                .expect("memory can be written");
+            assert_eq!(
+                String::from_utf8_lossy(&out),
+                *printed,
+                "after batch {batch}, `{lines}`"
+            );
         }
         ledger
     }

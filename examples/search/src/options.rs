@@ -46,8 +46,12 @@ impl Options {
                 _ => positional.push(arg),
             }
         }
-        let [pattern, dir] = <[String; 2]>::try_from(positional)
-            .map_err(|given| usage(format_args!("expected a pattern and a directory, got {} arguments", given.len())))?;
+        let [pattern, dir] = <[String; 2]>::try_from(positional).map_err(|given| {
+            usage(format_args!(
+                "expected a pattern and a directory, got {} arguments",
+                given.len()
+            ))
+        })?;
         options.pattern = pattern;
         options.dir = match dir.trim_end_matches('/') {
             "" => "/".to_owned(),
@@ -64,7 +68,11 @@ fn usage(what: std::fmt::Arguments<'_>) -> Error {
 fn workers(value: Option<String>) -> Result<usize, Error> {
     let value = value.unwrap_or_default();
     let number = value.parse().ok().filter(|number| (1..=MAX_WORKERS).contains(number));
-    number.ok_or_else(|| usage(format_args!("--workers takes a number from 1 to {MAX_WORKERS}, not `{value}`")))
+    number.ok_or_else(|| {
+        usage(format_args!(
+            "--workers takes a number from 1 to {MAX_WORKERS}, not `{value}`"
+        ))
+    })
 }
 
 fn cores(told: Option<String>) -> usize {
@@ -90,7 +98,10 @@ mod tests {
     #[test]
     fn options_stand_anywhere_and_end_at_two_dashes() {
         let options = parse(&["--no-progress", "a", "--workers", "5", "--", "--workers"]).expect("sound");
-        assert_eq!((options.workers, options.progress, options.dir.as_str()), (5, false, "--workers"));
+        assert_eq!(
+            (options.workers, options.progress, options.dir.as_str()),
+            (5, false, "--workers")
+        );
         assert_eq!(parse(&["a", "///"]).expect("sound").dir, "/");
     }
 
@@ -100,8 +111,14 @@ mod tests {
             (&["a"][..], "expected a pattern and a directory, got 1 arguments"),
             (&["a", "b", "c"], "expected a pattern and a directory, got 3 arguments"),
             (&["a", "b", "--worker"], "no option `--worker`"),
-            (&["a", "b", "--workers"], "--workers takes a number from 1 to 64, not ``"),
-            (&["a", "b", "--workers", "65"], "--workers takes a number from 1 to 64, not `65`"),
+            (
+                &["a", "b", "--workers"],
+                "--workers takes a number from 1 to 64, not ``",
+            ),
+            (
+                &["a", "b", "--workers", "65"],
+                "--workers takes a number from 1 to 64, not `65`",
+            ),
         ] {
             let error = parse(args).expect_err("malformed");
             assert!(error.starts_with(expected), "{error}");

@@ -237,7 +237,11 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, expected: Result<&str, PatternError>) {
-        assert_eq!(translate(pattern.as_bytes()), expected.map(str::to_owned), "pattern `{pattern}`");
+        assert_eq!(
+            translate(pattern.as_bytes()),
+            expected.map(str::to_owned),
+            "pattern `{pattern}`"
+        );
     }
 
     #[test]

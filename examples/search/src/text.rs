@@ -10,8 +10,9 @@ use std::io::{self, Read};
 /// How much is read at a time.
 const PIECE: usize = 96 << 10;
 
-/// The longest line that is looked at: it has to be in memory as a whole.
-const LONGEST_LINE: usize = 16 << 20;
+/// The longest line that is looked at. It has to be in memory as a whole, several times while buffers
+/// grow and it is reported, and a worker has 64 MiB.
+const LONGEST_LINE: usize = 8 << 20;
 
 /// What comes next in a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,16 +149,21 @@ mod tests {
         let mut text = Text::default();
         let mut file = std::io::repeat(b'x').take(2 * LONGEST_LINE as u64);
         let error = text.next(&mut file).expect_err("too long");
-        assert_eq!(error.to_string(), "a line is longer than 16 MiB");
+        assert_eq!(error.to_string(), "a line is longer than 8 MiB");
     }
 
     #[test]
     fn a_buffer_serves_one_file_after_the_other() {
         let mut text = Text::default();
         let mut file = &b"abandoned"[..];
-        text.make_room().and_then(|_| text.fill(&mut file)).expect("memory can be read");
+        text.make_room()
+            .and_then(|_| text.fill(&mut file))
+            .expect("memory can be read");
         text.begin();
-        assert_eq!(text.next(&mut &b"new"[..]).expect("memory can be read"), Piece::Lines(b"new"));
+        assert_eq!(
+            text.next(&mut &b"new"[..]).expect("memory can be read"),
+            Piece::Lines(b"new")
+        );
         assert_eq!(text.bytes, 3);
     }
 }

@@ -87,7 +87,7 @@ fn name(entry: io::Result<fs::DirEntry>) -> Option<Name> {
     };
     let entry = match entry {
         Ok(entry) => entry,
-        Err(error) => return unreadable(String::new(), format!("an entry cannot be read: {error}")),
+        Err(error) => return unreadable(String::new(), format!("cannot be listed to its end: {error}")),
     };
     let name = match entry.file_name().into_string() {
         Ok(name) => name,
@@ -157,7 +157,9 @@ mod tests {
         let name = std::ffi::OsStr::from_bytes(b"a\xff");
         fs::write(tree.path().join(name), "").expect("a file");
         let found = walk(tree.path());
-        let [Err(skipped), Ok(path)] = &found[..] else { panic!("{found:?}") };
+        let [Err(skipped), Ok(path)] = &found[..] else {
+            panic!("{found:?}")
+        };
         assert_eq!(skipped.why, Why::Unreadable("its name is not UTF-8".to_owned()));
         assert_eq!(path, "/z");
     }

@@ -36,66 +36,95 @@ pub(crate) async fn run(context: Context<Report, Batch>, pattern: &str) -> Resul
 
 struct Worker<'a> {
     matcher: &'a Matcher,
-    stream: &'a Stream<Report, Batch>,
     text: Text,
-    report: Report,
-    resumed: Instant,
+    reporter: Reporter<'a>,
 }
 
 impl<'a> Worker<'a> {
     fn new(matcher: &'a Matcher, stream: &'a Stream<Report, Batch>) -> Self {
-        Self {
-            matcher,
+        let reporter = Reporter {
             stream,
-            text: Text::default(),
             report: Report::default(),
             resumed: Instant::now(),
+        };
+        Self {
+            matcher,
+            text: Text::default(),
+            reporter,
         }
     }
 
     async fn search(&mut self, batch: Batch) -> Result<()> {
-        self.report.batch = batch.number;
+        self.reporter.report.batch = batch.number;
         for path in batch.paths {
-            self.file(path).await?;
+            let why = match File::open(&path) {
+                Ok(file) => self.file(&path, file).await?,
+                Err(error) => Some(Why::Unreadable(error.to_string())),
+            };
+            self.reporter
+                .report
+                .skipped
+                .extend(why.map(|why| Skipped { path, why }));
         }
-        self.report.done = true;
-        self.send().await
-    }
-
-    async fn file(&mut self, path: String) -> Result<()> {
-        let why = match File::open(&path) {
-            Ok(file) => self.lines(&path, file).await?,
-            Err(error) => Some(Why::Unreadable(error.to_string())),
-        };
-        self.report.skipped.extend(why.map(|why| Skipped { path, why }));
-        Ok(())
+        self.reporter.report.done = true;
+        self.reporter.send().await
     }
 
     /// Searches an open file; why it was left before its end.
-    async fn lines(&mut self, path: &str, mut file: File) -> Result<Option<Why>> {
+    async fn file(&mut self, path: &str, mut file: File) -> Result<Option<Why>> {
         self.text.begin();
-        let mut position = Position::default();
+        let (mut lines_before, mut hits) = (0, 0_u64);
         let why = loop {
-            match self.text.next(&mut file) {
-                Ok(Piece::Lines(lines)) => position.search(self.matcher, path, lines, &mut self.report),
+            let lines = match self.text.next(&mut file) {
+                Ok(Piece::Lines(lines)) => lines,
                 Ok(Piece::Binary) => break Some(Why::Binary),
                 Ok(Piece::End) => break None,
                 Err(error) => break Some(Why::Unreadable(error.to_string())),
+            };
+            for line in self.matcher.lines(lines) {
+                hits += 1;
+                self.reporter
+                    .hit(path, lines_before + line.number + 1, line.text)
+                    .await?;
             }
-            self.breathe().await?;
+            lines_before += matcher::newlines(lines);
+            self.reporter.breathe().await?;
         };
-        let tally = &mut self.report.tally;
+        let tally = &mut self.reporter.report.tally;
         tally.files += 1;
         tally.bytes += self.text.bytes;
-        tally.matching_files += u64::from(position.hits > 0);
+        tally.matching_files += u64::from(hits > 0);
         Ok(why)
     }
+}
 
-    /// Sends what there is much of, and ends the turn if it has taken long.
-    async fn breathe(&mut self) -> Result<()> {
-        if self.report.lines.len() >= REPORT {
-            self.send().await?;
+/// Says what was found.
+struct Reporter<'a> {
+    stream: &'a Stream<Report, Batch>,
+    /// What was not yet said of the batch.
+    report: Report,
+    /// When this worker last let the host have its say.
+    resumed: Instant,
+}
+
+impl Reporter<'_> {
+    /// Adds a line as it is printed.
+    async fn hit(&mut self, path: &str, number: u64, line: &[u8]) -> Result<()> {
+        self.report.tally.hits += 1;
+        let lines = &mut self.report.lines;
+        // Writing to memory cannot fail.
+        write!(lines, "{path}:{number}:").ok();
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+        if lines.len() >= REPORT {
+            self.send().await
+        } else {
+            Ok(())
         }
+    }
+
+    /// Ends the turn if it has taken long.
+    async fn breathe(&mut self) -> Result<()> {
         if self.resumed.elapsed() >= SLICE {
             sleep(Duration::ZERO).await?;
             self.resumed = Instant::now();
@@ -105,9 +134,12 @@ impl<'a> Worker<'a> {
 
     /// Sends the report, in several messages if there is more than one message should carry.
     async fn send(&mut self) -> Result<()> {
-        let report = std::mem::take(&mut self.report);
-        let batch = report.batch;
-        self.report.batch = batch;
+        let batch = self.report.batch;
+        let next = Report {
+            batch,
+            ..Report::default()
+        };
+        let report = std::mem::replace(&mut self.report, next);
         let mut pieces = report.lines.chunks(REPORT);
         let last = pieces.next_back().unwrap_or_default();
         for piece in pieces {
@@ -123,30 +155,5 @@ fn part(batch: u64, lines: &[u8]) -> Report {
         batch,
         lines: lines.to_vec().into(),
         ..Report::default()
-    }
-}
-
-/// Where in a file the search is.
-#[derive(Default)]
-struct Position {
-    /// Lines before.
-    lines: u64,
-    hits: u64,
-}
-
-impl Position {
-    /// Adds the matching lines of the next piece to the report, as they are printed.
-    fn search(&mut self, matcher: &Matcher, path: &str, piece: &[u8], report: &mut Report) {
-        let hits = self.hits;
-        for line in matcher.lines(piece) {
-            let number = self.lines + line.number + 1;
-            // Writing to memory cannot fail.
-            write!(report.lines, "{path}:{number}:").ok();
-            report.lines.extend_from_slice(line.text);
-            report.lines.push(b'\n');
-            self.hits += 1;
-        }
-        report.tally.hits += self.hits - hits;
-        self.lines += matcher::newlines(piece);
     }
 }

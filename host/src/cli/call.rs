@@ -140,29 +140,29 @@ enum Tagged<'a> {
 
 fn print_first(first: &Value, output: Output) -> Result<()> {
     if output.json {
-        return output.object(&Tagged::Started(Json(&first)));
+        return output.object(&Tagged::Started(Json(first)));
     }
     if !first.is_null() {
-        output.note(&format!("started: {}", values::to_json(&first)));
+        output.note(&format!("started: {}", values::to_json(first)));
     }
     Ok(())
 }
 
 fn print_message(message: &Value, output: Output) -> Result<()> {
     match output.json {
-        true => output.object(&Tagged::Message(Json(&message))),
-        false => output.line(&values::to_json(&message)),
+        true => output.object(&Tagged::Message(Json(message))),
+        false => output.line(&values::to_json(message)),
     }
 }
 
 fn print_result(value: &Value, endpoint: &EndpointInfo, output: Output) -> Result<()> {
     if output.json {
-        return output.object(&Tagged::Result(Json(&value)));
+        return output.object(&Tagged::Result(Json(value)));
     }
     match endpoint.kind {
-        EndpointKind::Plain => output.line(&values::to_json(&value))?,
+        EndpointKind::Plain => output.line(&values::to_json(value))?,
         EndpointKind::Context if value.is_null() => {}
-        EndpointKind::Context => output.note(&format!("result: {}", values::to_json(&value))),
+        EndpointKind::Context => output.note(&format!("result: {}", values::to_json(value))),
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ impl State {
 }
 
 pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<Exit> {
-    let (_runtime, host) = lone_host()?;
+    let (_runtime, host) = lone_host(Host::builder())?;
     let cleared = args.clear_cache.then(|| clear(&host)).transpose()?;
     let mut findings = toolchain();
     findings.extend(engine(&host));

@@ -169,7 +169,8 @@ struct ActorArgs {
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set a limit: memory=64MiB, contexts=256, children=64, actors=1000.
+    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024
+    /// (of all).
     #[arg(long, value_name = "NAME=VALUE")]
     limit: Vec<Bound>,
     /// Let actors start this component as a child by this name.

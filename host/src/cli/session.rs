@@ -15,6 +15,9 @@ use super::output::Output;
 use super::signals;
 use super::values;
 
+/// Actors there is room for, unless the user says otherwise. The library's default is ten times that, and
+/// the guard pages of so many stacks take 40 ms to set up, which is longer than all else together.
+const ACTORS: u32 = 1024;
 /// How long is waited for stragglers once the root has ended; it ends last, so this is a net.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
@@ -156,7 +159,7 @@ fn configured(args: &ActorArgs) -> HostBuilder {
         .grace
         .map(Duration::from_millis)
         .into_iter()
-        .fold(Host::builder(), HostBuilder::cancel_grace);
+        .fold(Host::builder().max_actors(ACTORS), HostBuilder::cancel_grace);
     args.limit.iter().fold(builder, |builder, bound| match *bound {
         Bound::Memory(bytes) => builder.memory(bytes),
         Bound::Contexts(count) => builder.contexts(count),

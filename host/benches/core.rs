@@ -1,0 +1,2 @@
+//! The core alone.
+fn main() {}
