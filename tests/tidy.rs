@@ -33,7 +33,9 @@ fn root() -> PathBuf {
 /// Every file of Rust below these folders.
 fn sources(folders: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
-    folders.iter().for_each(|folder| collect(&root().join(folder), folder, &mut found));
+    folders
+        .iter()
+        .for_each(|folder| collect(&root().join(folder), folder, &mut found));
     found.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(!found.is_empty(), "nothing is in {folders:?}");
     found
@@ -90,7 +92,9 @@ fn dependencies(manifest: &str, section: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(manifest)).expect("every crate has a manifest");
     let body = text.split(&format!("\n[{section}]\n")).nth(1).unwrap_or_default();
     let lines = body.lines().take_while(|line| !line.starts_with('['));
-    let names = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['.', ' ', '=']).next());
+    let names = lines
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['.', ' ', '=']).next());
     names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
 }
 
@@ -98,19 +102,46 @@ fn dependencies(manifest: &str, section: &str) -> BTreeSet<String> {
 fn the_core_depends_on_its_allow_list_only() {
     let allowed = ["steading-types", "bytes", "minicbor", "thiserror"];
     let foreign = dependencies("host/proto/Cargo.toml", "dependencies");
-    none("host/proto", foreign.into_iter().filter(|name| !allowed.contains(&&**name)).collect());
+    none(
+        "host/proto",
+        foreign.into_iter().filter(|name| !allowed.contains(&&**name)).collect(),
+    );
 }
 
 #[test]
 fn the_core_knows_no_clock_no_runtime_and_no_chance() {
-    let words = ["std::time", "Instant", "SystemTime", "tokio", "async", "Mutex", "HashMap", "HashSet", "tracing", "rand", "thread"];
-    none("host/proto is sans-IO", uses(&sources(&["host/proto/src"]), &words, |_| false));
+    let words = [
+        "std::time",
+        "Instant",
+        "SystemTime",
+        "tokio",
+        "async",
+        "Mutex",
+        "HashMap",
+        "HashSet",
+        "tracing",
+        "rand",
+        "thread",
+    ];
+    none(
+        "host/proto is sans-IO",
+        uses(&sources(&["host/proto/src"]), &words, |_| false),
+    );
 }
 
 #[test]
 fn guests_never_depend_on_the_host() {
-    let manifests = ["guest-sdk", "guest-sdk/types", "guest-sdk/actor", "guest-sdk/macros", "tests/guests", "tests/scenarios"];
-    let examples = fs::read_dir(root().join("examples")).expect("there are examples").flatten();
+    let manifests = [
+        "guest-sdk",
+        "guest-sdk/types",
+        "guest-sdk/actor",
+        "guest-sdk/macros",
+        "tests/guests",
+        "tests/scenarios",
+    ];
+    let examples = fs::read_dir(root().join("examples"))
+        .expect("there are examples")
+        .flatten();
     let examples = examples.map(|entry| format!("examples/{}", entry.file_name().to_string_lossy()));
     let mut offences = Vec::new();
     for folder in manifests.iter().map(ToString::to_string).chain(examples) {
@@ -128,34 +159,64 @@ fn guests_never_depend_on_the_host() {
 #[test]
 fn the_actors_library_knows_neither_wit_nor_wasm() {
     let words = ["wit_bindgen", "wasmtime", "tokio", "steading_guest"];
-    none("guest-sdk/actor", uses(&sources(&["guest-sdk/actor/src", "guest-sdk/types/src"]), &words, |_| false));
+    none(
+        "guest-sdk/actor",
+        uses(
+            &sources(&["guest-sdk/actor/src", "guest-sdk/types/src"]),
+            &words,
+            |_| false,
+        ),
+    );
 }
 
 #[test]
 fn one_folder_knows_the_engine() {
     let words = ["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"];
     let allowed = |source: &Source| source.is_in(&["host/src/backend/wasm/"]);
-    none("only backend/wasm", uses(&sources(&["host/src", "host/proto/src", "host/build/src"]), &words, allowed));
+    none(
+        "only backend/wasm",
+        uses(
+            &sources(&["host/src", "host/proto/src", "host/build/src"]),
+            &words,
+            allowed,
+        ),
+    );
 }
 
 #[test]
 fn the_runtime_names_no_adapter() {
-    none("runtime", uses(&sources(&["host/src/runtime"]), &["backend", "cli", "builder"], |_| false));
+    none(
+        "runtime",
+        uses(&sources(&["host/src/runtime"]), &["backend", "cli", "builder"], |_| {
+            false
+        }),
+    );
 }
 
 #[test]
 fn one_folder_talks_to_the_terminal() {
     let words = ["println!", "eprintln!", "print!", "eprint!", "clap", "stdout", "stderr"];
     let allowed = |source: &Source| source.is_in(&["host/src/cli/", "host/src/main.rs", "host/src/backend/wasm/"]);
-    none("only cli and main", uses(&sources(&["host/src", "host/proto/src"]), &words, allowed));
+    none(
+        "only cli and main",
+        uses(&sources(&["host/src", "host/proto/src"]), &words, allowed),
+    );
     let words = ["println!", "eprintln!", "print!", "eprint!", "clap"];
-    none("nor the engine", uses(&sources(&["host/src/backend"]), &words, |_| false));
+    none(
+        "nor the engine",
+        uses(&sources(&["host/src/backend"]), &words, |_| false),
+    );
 }
 
 #[test]
 fn tasks_are_spawned_in_two_places() {
     let words = ["tokio::spawn", "spawn_local", "spawn_blocking", ".spawn("];
-    let allowed = ["host/src/runtime/mod.rs", "host/src/runtime/native.rs", "host/src/cli/", "host/build/"];
+    let allowed = [
+        "host/src/runtime/mod.rs",
+        "host/src/runtime/native.rs",
+        "host/src/cli/",
+        "host/build/",
+    ];
     // Threads that are joined where they are started, and `spawn`s that start an actor, not a task.
     let threads = ["host/src/backend/wasm/ticker.rs", "host/src/backend/wasm/component.rs"];
     let actors = ["host/src/runtime/", "host/src/backend/wasm/imports/nursery.rs"];
@@ -169,7 +230,12 @@ fn tasks_are_spawned_in_two_places() {
 #[test]
 fn no_channel_is_unbounded() {
     let rule = file!();
-    none("unbounded", uses(&all(), &["unbounded", "unbounded_channel"], |source| rule.ends_with(&source.path)));
+    none(
+        "unbounded",
+        uses(&all(), &["unbounded", "unbounded_channel"], |source| {
+            rule.ends_with(&source.path)
+        }),
+    );
 }
 
 #[test]
@@ -177,12 +243,16 @@ fn unsafe_is_one_line() {
     let rule = file!();
     // The bindings are generated; the guest `traps` does what no safe code can, to see it trapped.
     let allowed = |source: &Source| {
-        rule.ends_with(&source.path)
-            || source.is_in(&["guest-sdk/src/bindings.rs", "tests/guests/src/bin/traps.rs"])
+        rule.ends_with(&source.path) || source.is_in(&["guest-sdk/src/bindings.rs", "tests/guests/src/bin/traps.rs"])
     };
     let lines = uses(&all(), &["unsafe"], allowed);
     assert!(lines.len() <= 1, "unsafe:\n  {}", lines.join("\n  "));
-    assert!(lines.iter().all(|line| line.starts_with("host/src/backend/wasm/component.rs")), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.starts_with("host/src/backend/wasm/component.rs")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -194,7 +264,10 @@ fn no_file_is_longer_than_the_wall() {
 #[test]
 fn every_file_says_what_it_is() {
     let silent = all().into_iter().filter(|source| !source.text.starts_with("//!"));
-    none("a module opens with its `//!`", silent.map(|source| source.path).collect());
+    none(
+        "a module opens with its `//!`",
+        silent.map(|source| source.path).collect(),
+    );
 }
 
 #[test]
@@ -214,6 +287,10 @@ fn nothing_is_left_to_do() {
 
 #[test]
 fn tests_do_not_sleep() {
-    let offences = uses(&sources(&["tests/it", "tests/cli", "tests/src"]), &["thread::sleep", "tokio::time::sleep"], |_| false);
+    let offences = uses(
+        &sources(&["tests/it", "tests/cli", "tests/src"]),
+        &["thread::sleep", "tokio::time::sleep"],
+        |_| false,
+    );
     none("tests wait for events", offences);
 }

@@ -25,7 +25,12 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     let target = target_dir();
-    let guests = build(Build::new(root.join("tests/guests")).bins().lto(false).target_dir(target.join("guests")));
+    let guests = build(
+        Build::new(root.join("tests/guests"))
+            .bins()
+            .lto(false)
+            .target_dir(target.join("guests")),
+    );
     let examples = EXAMPLES.map(|name| {
         // As `steading run` builds it, so that the tests of the command line find it built.
         build(Build::new(root.join("examples").join(name)))
@@ -37,14 +42,23 @@ fn main() {
 
 fn workspace() -> PathBuf {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts"));
-    here.ancestors().nth(2).expect("this crate is at tests/artifacts").to_path_buf()
+    here.ancestors()
+        .nth(2)
+        .expect("this crate is at tests/artifacts")
+        .to_path_buf()
 }
 
 /// `target`, found from `target/debug/build/steading-test-artifacts-…/out`.
 fn target_dir() -> PathBuf {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it for build scripts"));
-    let build = out.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "build"));
-    build.and_then(Path::parent).and_then(Path::parent).expect("OUT_DIR is below target/PROFILE/build").to_path_buf()
+    let build = out
+        .ancestors()
+        .find(|dir| dir.file_name().is_some_and(|name| name == "build"));
+    build
+        .and_then(Path::parent)
+        .and_then(Path::parent)
+        .expect("OUT_DIR is below target/PROFILE/build")
+        .to_path_buf()
 }
 
 fn build(build: Build) -> Vec<Artifact> {
@@ -63,12 +77,23 @@ fn constants(root: &Path, target: &Path, guests: &[Artifact], examples: &[Artifa
     put("WORKSPACE", "The root of the repository.", root);
     put("TARGET_DIR", "Where everything is built.", target);
     for guest in guests {
-        put(&guest.name, &format!("The component of the guest `{}`.", guest.name), &guest.path);
+        put(
+            &guest.name,
+            &format!("The component of the guest `{}`.", guest.name),
+            &guest.path,
+        );
     }
     for example in examples {
-        put(&format!("example_{}", example.name), &format!("The component of the example `{}`.", example.name), &example.path);
+        put(
+            &format!("example_{}", example.name),
+            &format!("The component of the example `{}`.", example.name),
+            &example.path,
+        );
     }
-    let calls: String = guests.iter().map(|guest| format!("        $for_each!({});\n", guest.name)).collect();
+    let calls: String = guests
+        .iter()
+        .map(|guest| format!("        $for_each!({});\n", guest.name))
+        .collect();
     text + &format!(
         "/// Hands the name of each guest to a macro.\n#[macro_export]\nmacro_rules! foreach_guest {{\n    ($for_each:ident) => {{\n{calls}    }};\n}}\n"
     )

@@ -24,11 +24,19 @@ struct Running {
 impl Running {
     /// Starts it and waits until the guest is ready.
     fn ready(args: &[&str]) -> Self {
-        let mut child = command(args).process_group(0).spawn().expect("the binary of this package can be started");
+        let mut child = command(args)
+            .process_group(0)
+            .spawn()
+            .expect("the binary of this package can be started");
         let out = child.stdout.take().expect("it is piped");
         let (sender, lines) = mpsc::channel();
         // Ends with the output, and so with the child.
-        thread::spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        thread::spawn(move || {
+            BufReader::new(out)
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         let mut running = Self { child, lines };
         running.says("ready");
         running
@@ -40,7 +48,10 @@ impl Running {
         if line.as_deref() != Ok(expected) {
             self.child.kill().expect("it is ours");
             let mut complaint = String::new();
-            self.child.stderr.take().map(|mut err| err.read_to_string(&mut complaint));
+            self.child
+                .stderr
+                .take()
+                .map(|mut err| err.read_to_string(&mut complaint));
             panic!("it says {line:?}, not `{expected}`: {complaint}");
         }
     }

@@ -45,5 +45,7 @@ fn a_crate_that_does_not_compile_says_where() {
     fs::write(path.join("Cargo.toml"), manifest).expect("below target there is room");
     fs::write(path.join("src/lib.rs"), "fn main() { missing() }\n").expect("below target there is room");
     let crate_dir = path.to_str().expect("the repository has a name in UTF-8");
-    steading(&["build", crate_dir]).exits(3).complains(&["src/lib.rs:1", "missing"]);
+    steading(&["build", crate_dir])
+        .exits(3)
+        .complains(&["src/lib.rs:1", "missing"]);
 }

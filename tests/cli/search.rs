@@ -19,7 +19,9 @@ fn search(pattern: &str, dir: &str) -> Transcript {
 
 fn grep(pattern: &str, dir: &str) -> BTreeSet<String> {
     let mut grep = Command::new("grep");
-    grep.args(["-rn", "--binary-files=without-match", "-e", pattern, dir]).current_dir(WORKSPACE).env("LC_ALL", "C.UTF-8");
+    grep.args(["-rn", "--binary-files=without-match", "-e", pattern, dir])
+        .current_dir(WORKSPACE)
+        .env("LC_ALL", "C.UTF-8");
     lines(&String::from_utf8_lossy(&grep.output().expect("grep is there").stdout))
 }
 
@@ -36,7 +38,10 @@ fn same(pattern: &str, dir: &str) {
     let expected = grep(pattern, dir);
     let missed: Vec<_> = expected.difference(&hits).collect();
     let invented: Vec<_> = hits.difference(&expected).collect();
-    assert!(missed.is_empty() && invented.is_empty(), "`{pattern}` in {dir}: missed {missed:#?}, invented {invented:#?}");
+    assert!(
+        missed.is_empty() && invented.is_empty(),
+        "`{pattern}` in {dir}: missed {missed:#?}, invented {invented:#?}"
+    );
 }
 
 #[test]
@@ -55,10 +60,16 @@ fn it_finds_what_grep_finds_among_binary_files_and_odd_lines() {
     put("last line", b"first\nneedle without an end of line");
     put("windows.txt", b"a needle\r\nanother needle\r\n");
     put("umlaut.txt", "Nadel, needle, Größe\n".as_bytes());
-    put("long.txt", format!("{}needle{}\n", "x".repeat(100_000), "y".repeat(100_000)).as_bytes());
+    put(
+        "long.txt",
+        format!("{}needle{}\n", "x".repeat(100_000), "y".repeat(100_000)).as_bytes(),
+    );
     fs::create_dir(folder.path().join("sub")).expect("it can be made");
     put("sub/deep.txt", b"one needle\ntwo\nthree needle\n");
-    let dir = folder.path().to_str().expect("the temporary directory has a name in UTF-8");
+    let dir = folder
+        .path()
+        .to_str()
+        .expect("the temporary directory has a name in UTF-8");
     same("needle", dir);
     same("^$", dir);
     same("needle$", dir);
@@ -67,13 +78,31 @@ fn it_finds_what_grep_finds_among_binary_files_and_odd_lines() {
 #[test]
 fn its_hits_come_sorted_with_a_summary() {
     let found = search("wit", "wit").exits(0);
-    let paths: Vec<_> = found.out.lines().filter_map(|line| line.split_once(':')).map(|(path, _)| path).collect();
+    let paths: Vec<_> = found
+        .out
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(path, _)| path)
+        .collect();
     assert!(paths.is_sorted(), "{paths:#?}");
-    assert!(found.err.contains("hits in") && found.err.contains("workers"), "{found:#?}");
+    assert!(
+        found.err.contains("hits in") && found.err.contains("workers"),
+        "{found:#?}"
+    );
 }
 
 #[test]
 fn a_folder_that_was_not_granted_is_named() {
-    let denied = steading(&["run", EXAMPLE_SEARCH, "--dir", "wit", "--", "wit", "host", "--no-progress"]).exits(1);
+    let denied = steading(&[
+        "run",
+        EXAMPLE_SEARCH,
+        "--dir",
+        "wit",
+        "--",
+        "wit",
+        "host",
+        "--no-progress",
+    ])
+    .exits(1);
     assert!(denied.err.contains("host"), "{denied:#?}");
 }

@@ -48,12 +48,23 @@ impl Transcript {
 
 /// `steading` with these arguments.
 pub(crate) fn steading(args: &[&str]) -> Transcript {
-    finish(command(args).spawn().expect("the binary of this package can be started"), "")
+    finish(
+        command(args)
+            .spawn()
+            .expect("the binary of this package can be started"),
+        "",
+    )
 }
 
 /// As [`steading`], with this on its standard input.
 pub(crate) fn steading_with(input: &str, args: &[&str]) -> Transcript {
-    finish(command(args).stdin(Stdio::piped()).spawn().expect("the binary of this package can be started"), input)
+    finish(
+        command(args)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the binary of this package can be started"),
+        input,
+    )
 }
 
 /// A command of the shell, in which `steading` is the binary.
@@ -72,12 +83,22 @@ pub(crate) fn command(args: &[&str]) -> Command {
 
 fn prepared(mut command: Command) -> Command {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_steading"));
-    let mut path = binary.parent().map(|dir| dir.as_os_str().to_owned()).unwrap_or_default();
+    let mut path = binary
+        .parent()
+        .map(|dir| dir.as_os_str().to_owned())
+        .unwrap_or_default();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    command.current_dir(WORKSPACE).env("PATH", path).env("NO_COLOR", "1").env_remove("STEADING_LOG");
+    command
+        .current_dir(WORKSPACE)
+        .env("PATH", path)
+        .env("NO_COLOR", "1")
+        .env_remove("STEADING_LOG");
     command.env("STEADING_CACHE_DIR", PathBuf::from(TARGET_DIR).join("test-cache"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -98,7 +119,10 @@ pub(crate) fn finish(mut child: Child, input: &str) -> Transcript {
         rustix::process::kill_process(id, rustix::process::Signal::KILL).ok();
         panic!("it hangs");
     };
-    waiting.join().expect("the thread only waits").expect("this side still listens");
+    waiting
+        .join()
+        .expect("the thread only waits")
+        .expect("this side still listens");
     let output = output.expect("a child can be waited for");
     Transcript {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

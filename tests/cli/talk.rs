@@ -8,15 +8,24 @@ use crate::steading::{steading, steading_with};
 #[test]
 fn run_prints_what_the_endpoint_returns() {
     let hello = steading(&["run", EXAMPLE_HELLO, "--", "Ada"]).exits(0);
-    assert_eq!((hello.out.as_str(), hello.err.as_str()), ("Hello, Ada! This is hello.\n", ""));
+    assert_eq!(
+        (hello.out.as_str(), hello.err.as_str()),
+        ("Hello, Ada! This is hello.\n", "")
+    );
     let json = steading(&["run", "--json", EXAMPLE_HELLO]).exits(0).json();
-    assert_eq!(json, json!({ "outcome": "returned", "value": "Hello, world! This is hello." }));
+    assert_eq!(
+        json,
+        json!({ "outcome": "returned", "value": "Hello, world! This is hello." })
+    );
 }
 
 #[test]
 fn run_shows_the_log_when_it_is_asked_to() {
     let hello = steading(&["run", "--log-level", "info", EXAMPLE_HELLO, "--", "Ada"]).exits(0);
-    assert!(hello.err.contains("asked to greet Ada") && hello.err.contains("hello"), "{hello:#?}");
+    assert!(
+        hello.err.contains("asked to greet Ada") && hello.err.contains("hello"),
+        "{hello:#?}"
+    );
     assert_eq!(hello.out, "Hello, Ada! This is hello.\n");
 }
 
@@ -24,8 +33,13 @@ fn run_shows_the_log_when_it_is_asked_to() {
 fn call_takes_json_and_gives_json() {
     assert_eq!(steading(&["call", VALUES, "add", "40", "2"]).exits(0).out, "42\n");
     let ada = json!({ "name": "Ada", "age": 36, "tags": ["math"], "note": null });
-    let older = steading(&["call", VALUES, "older", &ada.to_string(), "1"]).exits(0).json();
-    assert_eq!(older, json!({ "name": "Ada", "age": 37, "tags": ["math"], "note": null }));
+    let older = steading(&["call", VALUES, "older", &ada.to_string(), "1"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        older,
+        json!({ "name": "Ada", "age": 37, "tags": ["math"], "note": null })
+    );
     assert_eq!(steading(&["call", VALUES, "nothing"]).exits(0).out, "null\n");
     assert_eq!(steading(&["call", VALUES, "add", "-1", "-2"]).exits(0).out, "-3\n");
 }
@@ -49,7 +63,9 @@ fn directories_and_variables_are_granted_by_name() {
     assert_eq!(read.json(), json!({ "Ok": "a note" }));
     let write = steading(&["call", FILES, "--dir", &dir, "write", "\"/data/new\"", "\"x\""]).exits(0);
     assert!(write.json().get("Err").is_some(), "{write:#?}");
-    let seen = steading(&["call", FILES, "--env", "COLOUR=green", "surroundings"]).exits(0).json();
+    let seen = steading(&["call", FILES, "--env", "COLOUR=green", "surroundings"])
+        .exits(0)
+        .json();
     assert_eq!(seen[1], json!([["COLOUR", "green"]]));
 }
 
@@ -69,7 +85,10 @@ fn inspect_shows_endpoints_with_docs_and_types() {
     }
     let json = steading(&["inspect", "--json", VALUES]).exits(0).json();
     let endpoints = json["endpoints"].as_array().expect("a list");
-    let add = endpoints.iter().find(|endpoint| endpoint["name"] == "add").expect("it is in the source");
+    let add = endpoints
+        .iter()
+        .find(|endpoint| endpoint["name"] == "add")
+        .expect("it is in the source");
     assert_eq!(add["docs"], "The sum of two numbers.");
 }
 

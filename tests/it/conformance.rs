@@ -20,7 +20,11 @@ fn check(cases: impl IntoIterator<Item = Case>) {
             pairing("native → guest", from_root(host, case, guest.spec("callee")).await).await?;
             pairing("native → native", from_root(host, case, native.spec("callee")).await).await?;
             pairing("guest → guest", inside(host, case, guest.spec("caller")).await).await?;
-            pairing("native actor → its like", inside(host, case, native.spec("caller")).await).await?;
+            pairing(
+                "native actor → its like",
+                inside(host, case, native.spec("caller")).await,
+            )
+            .await?;
         }
         Ok(())
     });
@@ -61,7 +65,10 @@ async fn run(case: Case) -> Result<()> {
 #[test]
 fn two_way_1_simple_rpc() {
     let ways = [Taking::Next, Taking::Iteration];
-    check(ways.into_iter().flat_map(|server| ways.map(|client| Case::TwoWay { server, client })));
+    check(
+        ways.into_iter()
+            .flat_map(|server| ways.map(|client| Case::TwoWay { server, client })),
+    );
 }
 
 #[test]
@@ -95,7 +102,10 @@ fn spn_2_movie_theatre_convo() {
 
 #[test]
 fn spn_3_most_beautiful_word() {
-    check([Case::BeautifulWord(Some("cellar door".to_owned())), Case::BeautifulWord(None)]);
+    check([
+        Case::BeautifulWord(Some("cellar door".to_owned())),
+        Case::BeautifulWord(None),
+    ]);
 }
 
 #[test]
@@ -118,7 +128,11 @@ fn can_4_cancel_single_subactor_by_an_interrupt() {
             })
             .await;
         let error = failed(end);
-        assert_eq!(error.cancellation().map(|c| c.cause.clone()), Some(Cause::Interrupt), "{error}");
+        assert_eq!(
+            error.cancellation().map(|c| c.cause.clone()),
+            Some(Cause::Interrupt),
+            "{error}"
+        );
         Ok(())
     });
 }
@@ -140,7 +154,11 @@ fn rpc_1_rpc_whose_caller_is_gone_leaves_nothing() {
             let call = guest.open_context("wait", &(), async |_: steading::Context<(), ()>, ()| Ok(()));
             // Polled once, the call is on its way; then its caller lets go before any answer can come.
             assert!(futures_util::poll!(std::pin::pin!(call)).is_pending());
-            assert_eq!(guest.call::<String, _>("who", &()).await?, "guest", "the actor serves on");
+            assert_eq!(
+                guest.call::<String, _>("who", &()).await?,
+                "guest",
+                "the actor serves on"
+            );
             n.cancel("");
             Ok(())
         })

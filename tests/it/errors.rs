@@ -30,7 +30,13 @@ fn a_typed_error_arrives_as_data_too() {
     story(async |host| {
         with_actor(host, ERRORS, async |guest| {
             let error = failed(guest.call::<(), _>("typed", &7).await);
-            assert_eq!(error.payload::<Refused>(), Some(Refused { code: 7, why: "as asked".into() }));
+            assert_eq!(
+                error.payload::<Refused>(),
+                Some(Refused {
+                    code: 7,
+                    why: "as asked".into()
+                })
+            );
             assert_eq!(error.message(), "refused with code 7: as asked");
             assert!(error.type_name().ends_with("Refused"), "{}", error.type_name());
             Ok(())
@@ -68,7 +74,13 @@ fn a_failure_in_the_middle_of_a_stream_ends_the_pair() {
                 .await
             };
             let error = failed(guest.open_context("midway", &3_u32, body).await);
-            assert_eq!(error.payload::<Refused>(), Some(Refused { code: 3, why: "in the middle".into() }));
+            assert_eq!(
+                error.payload::<Refused>(),
+                Some(Refused {
+                    code: 3,
+                    why: "in the middle".into()
+                })
+            );
             // Semantics 2: a terminal frame overtakes data, so what came is a prefix.
             assert!((0..3).collect::<Vec<_>>().starts_with(&seen), "{seen:?}");
             Ok(())
@@ -81,8 +93,7 @@ fn a_failure_in_the_middle_of_a_stream_ends_the_pair() {
 fn an_error_fails_its_context_only() {
     story(async |host| {
         with_actor(host, ERRORS, async |guest| {
-            let (bad, good) =
-                futures_util::join!(guest.call::<(), _>("typed", &1), guest.call::<i32, _>("parse", "5"));
+            let (bad, good) = futures_util::join!(guest.call::<(), _>("typed", &1), guest.call::<i32, _>("parse", "5"));
             assert_eq!(failed(bad).kind(), ErrorKind::EndpointError);
             assert_eq!(good?, 5);
             Ok(())

@@ -9,7 +9,10 @@ fn hello_greets() {
         with_actor(host, EXAMPLE_HELLO, async |hello| {
             let greeting: String = hello.call("main", &["Ada"]).await?;
             assert_eq!(greeting, "Hello, Ada! This is guest.");
-            assert_eq!(hello.call::<String, _>("main", &[""; 0]).await?, "Hello, world! This is guest.");
+            assert_eq!(
+                hello.call::<String, _>("main", &[""; 0]).await?,
+                "Hello, world! This is guest."
+            );
             Ok(())
         })
         .await

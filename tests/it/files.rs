@@ -19,7 +19,10 @@ async fn with_files<T>(
     fs::create_dir(folder.path().join("inner"))?;
     fs::write(folder.path().join("inner/deep.txt"), "deep")?;
     let code = host.load(FILES)?;
-    let path = folder.path().to_str().expect("the temporary directory has a name in UTF-8");
+    let path = folder
+        .path()
+        .to_str()
+        .expect("the temporary directory has a name in UTF-8");
     let spec = grant(code.spec("guest"), path);
     host.root(async |nursery| {
         let guest = nursery.start_actor(spec).await?;
@@ -43,7 +46,10 @@ fn nothing_is_granted_by_default() {
             async |guest, folder| {
                 for path in ["/", ".", "/etc/passwd", "note.txt", folder.to_str().unwrap_or("/tmp")] {
                     assert!(read(guest, path).await?.is_err(), "{path}");
-                    assert!(guest.call::<Answer<Vec<String>>, _>("list", path).await?.is_err(), "{path}");
+                    assert!(
+                        guest.call::<Answer<Vec<String>>, _>("list", path).await?.is_err(),
+                        "{path}"
+                    );
                 }
                 let (args, env): (Vec<String>, Vec<(String, String)>) = guest.call("surroundings", &()).await?;
                 assert_eq!((args, env), (vec![], vec![]));
@@ -66,7 +72,10 @@ fn a_directory_can_be_read_and_not_written() {
                 let names: Answer<Vec<String>> = guest.call("list", "/data").await?;
                 assert_eq!(names, Ok(vec!["inner".to_owned(), "note.txt".to_owned()]));
                 for path in ["/data/note.txt", "/data/new.txt", "/data/inner/new.txt"] {
-                    assert!(guest.call::<Answer<()>, _>("write", &(path, "x")).await?.is_err(), "{path}");
+                    assert!(
+                        guest.call::<Answer<()>, _>("write", &(path, "x")).await?.is_err(),
+                        "{path}"
+                    );
                 }
                 assert!(guest.call::<Answer<()>, _>("remove", "/data/note.txt").await?.is_err());
                 assert_eq!(fs::read_to_string(folder.join("note.txt"))?, "a note");
@@ -104,7 +113,10 @@ fn a_writable_directory_can_be_written() {
             host,
             |spec, path| spec.dir_writable(path, "/data"),
             async |guest, folder| {
-                guest.call::<Answer<()>, _>("write", &("/data/new.txt", "new")).await?.map_err(steading::Error::msg)?;
+                guest
+                    .call::<Answer<()>, _>("write", &("/data/new.txt", "new"))
+                    .await?
+                    .map_err(steading::Error::msg)?;
                 assert_eq!(fs::read_to_string(folder.join("new.txt"))?, "new");
                 Ok(())
             },
@@ -138,12 +150,23 @@ fn a_child_gets_part_of_what_its_parent_has_and_never_more() {
             |spec, path| spec.dir(path, "/data"),
             async |guest, _| {
                 let handed_on = ("/data/inner", "/mine", false, "/mine/deep.txt");
-                assert_eq!(guest.call::<Answer, _>("child_reads", &handed_on).await?, Ok("deep".to_owned()));
+                assert_eq!(
+                    guest.call::<Answer, _>("child_reads", &handed_on).await?,
+                    Ok("deep".to_owned())
+                );
                 let not_seen = ("/data/inner", "/mine", false, "/data/note.txt");
                 assert!(guest.call::<Answer, _>("child_reads", &not_seen).await?.is_err());
-                let wider = failed(guest.call::<Answer, _>("child_reads", &("/data", "/mine", true, "/mine/note.txt")).await);
+                let wider = failed(
+                    guest
+                        .call::<Answer, _>("child_reads", &("/data", "/mine", true, "/mine/note.txt"))
+                        .await,
+                );
                 assert!(wider.message().contains("may only read"), "{wider}");
-                let foreign = failed(guest.call::<Answer, _>("child_reads", &("/etc", "/etc", false, "/etc/hosts")).await);
+                let foreign = failed(
+                    guest
+                        .call::<Answer, _>("child_reads", &("/etc", "/etc", false, "/etc/hosts"))
+                        .await,
+                );
                 assert!(foreign.message().contains("the parent does not have it"), "{foreign}");
                 Ok(())
             },
@@ -157,7 +180,9 @@ fn a_directory_that_is_not_there_is_named() {
     story(async |host| {
         let code = host.load(FILES)?;
         let start = host.root(async |nursery| {
-            nursery.start_actor(code.spec("guest").dir("/no/such/folder", "/data")).await?;
+            nursery
+                .start_actor(code.spec("guest").dir("/no/such/folder", "/data"))
+                .await?;
             Ok(())
         });
         let error = failed(start.await);

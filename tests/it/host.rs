@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use steading::{sleep, Cause, Context, Error, Host, Result};
+use steading::{Cause, Context, Error, Host, Result, sleep};
 use steading_tests::artifacts::{NURSERIES, VALUES};
 use steading_tests::{alive, failed, story};
 
@@ -13,7 +13,10 @@ const LONG: Duration = Duration::from_secs(3600);
 fn a_root_returns_what_its_body_returns() {
     story(async |host| {
         assert_eq!(host.root(async |_| Ok(42)).await?, 42);
-        assert_eq!(failed(host.root(async |_| Err::<(), _>(Error::msg("no"))).await).message(), "no");
+        assert_eq!(
+            failed(host.root(async |_| Err::<(), _>(Error::msg("no"))).await).message(),
+            "no"
+        );
         Ok(())
     });
 }
@@ -56,7 +59,11 @@ async fn tree(host: &Host, ripe: impl AsyncFnOnce()) -> Result<()> {
 fn an_interrupt_cancels_the_tree_and_names_its_cause() {
     story(async |host| {
         let error = failed(tree(host, async || host.interrupt()).await);
-        assert_eq!(error.cancellation().map(|c| c.cause.clone()), Some(Cause::Interrupt), "{error}");
+        assert_eq!(
+            error.cancellation().map(|c| c.cause.clone()),
+            Some(Cause::Interrupt),
+            "{error}"
+        );
         assert!(host.snapshot().is_quiescent());
         Ok(())
     });

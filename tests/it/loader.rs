@@ -70,7 +70,10 @@ fn garbage_behind_the_right_beginning_is_not_valid() {
 fn a_core_module_is_told_how_to_become_a_component() {
     story(async |host| {
         let text = refused(host, &wat("(module (func (export \"main\")))"));
-        assert!(text.contains("core module") && text.contains("steading build"), "{text}");
+        assert!(
+            text.contains("core module") && text.contains("steading build"),
+            "{text}"
+        );
         Ok(())
     });
 }
@@ -114,12 +117,26 @@ fn a_component_says_what_it_offers_without_being_started() {
         let code = host.load(VALUES)?;
         let description = code.description();
         assert_eq!(description.docs, "Takes values and gives values.");
-        let older = description.endpoints.iter().find(|e| e.name == "older").expect("it is in the source");
+        let older = description
+            .endpoints
+            .iter()
+            .find(|e| e.name == "older")
+            .expect("it is in the source");
         assert_eq!(older.docs, "The same person, some years later.");
-        let parameters: Vec<_> = older.parameters.iter().map(|p| (p.name.as_str(), p.type_name.as_str())).collect();
+        let parameters: Vec<_> = older
+            .parameters
+            .iter()
+            .map(|p| (p.name.as_str(), p.type_name.as_str()))
+            .collect();
         assert_eq!(parameters, [("person", "Person"), ("years", "u8")]);
         assert_eq!(older.returns, "Person");
-        assert!(code.imports().iter().any(|import| import.starts_with("steading:actor/")), "{:?}", code.imports());
+        assert!(
+            code.imports()
+                .iter()
+                .any(|import| import.starts_with("steading:actor/")),
+            "{:?}",
+            code.imports()
+        );
         assert!(host.snapshot().is_quiescent());
         Ok(())
     });

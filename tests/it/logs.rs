@@ -13,14 +13,22 @@ fn every_way_of_saying_something_arrives_with_name_and_id() {
             guest.call::<(), _>("say", "hello").await
         })
         .await?;
-        let ways = [("log", "INFO"), ("tracing", "WARN"), ("stdout", "INFO"), ("stderr", "INFO")];
+        let ways = [
+            ("log", "INFO"),
+            ("tracing", "WARN"),
+            ("stdout", "INFO"),
+            ("stderr", "INFO"),
+        ];
         for (way, level) in ways {
             let line = lines.find(&format!("{way} says hello"));
             assert_eq!(line.level, level, "{line:?}");
             assert_eq!(line.fields.get("actor").map(String::as_str), Some("guest"), "{line:?}");
             assert_eq!(line.fields.get("id"), Some(&id), "{line:?}");
         }
-        assert!(lines.find("tracing says hello").message.contains("answer=42"), "fields come along");
+        assert!(
+            lines.find("tracing says hello").message.contains("answer=42"),
+            "fields come along"
+        );
         Ok(())
     });
 }

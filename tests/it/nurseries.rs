@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steading::{sleep, Context, Error, ErrorKind, Host, Result};
+use steading::{Context, Error, ErrorKind, Host, Result, sleep};
 use steading_tests::artifacts::{NURSERIES, VALUES};
 use steading_tests::{alive, failed, story, story_with, with_actor};
 
@@ -84,7 +84,10 @@ fn nesting_has_a_limit_that_is_named() {
         with_actor(host, NURSERIES, async |guest| {
             let error = failed(guest.call::<u32, _>("nested", &20).await);
             assert_eq!(error.kind(), ErrorKind::Limit("depth".into()), "{error}");
-            assert!(error.boxed().is_some_and(|error| error.relay_path.len() > 10), "it names the actors it passed: {error}");
+            assert!(
+                error.boxed().is_some_and(|error| error.relay_path.len() > 10),
+                "it names the actors it passed: {error}"
+            );
             assert!(only_the_guest(host), "{:?}", alive(host));
             Ok(())
         })
@@ -155,7 +158,10 @@ fn what_cannot_be_started_says_why() {
         with_actor(host, NURSERIES, async |guest| {
             let (kind, message): (String, String) = guest.call("start_failure", "nonesuch").await?;
             assert_eq!(kind, ErrorKind::SpawnFailed.to_string());
-            assert!(message.contains("`nonesuch`") && message.contains("the host knows"), "{message}");
+            assert!(
+                message.contains("`nonesuch`") && message.contains("the host knows"),
+                "{message}"
+            );
             Ok(())
         })
         .await
@@ -228,8 +234,7 @@ fn several_failures_are_told_as_a_group() {
 #[test]
 fn an_actor_that_dies_takes_its_children_along() {
     story(async |host| {
-        let end: Result<()> =
-            with_actor(host, NURSERIES, async |guest| guest.call("die_over_child", &()).await).await;
+        let end: Result<()> = with_actor(host, NURSERIES, async |guest| guest.call("die_over_child", &()).await).await;
         let error = failed(end);
         assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
         assert!(host.snapshot().is_quiescent(), "{:?}", alive(host));

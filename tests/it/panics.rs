@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steading::{sleep, Context, Error, ErrorKind};
+use steading::{Context, Error, ErrorKind, sleep};
 use steading_tests::artifacts::PANICS;
 use steading_tests::{failed, story, with_actor};
 
@@ -26,7 +26,10 @@ fn a_panic_arrives_with_message_and_function_names() {
 fn check(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
     assert!(error.message().contains("the guest said: tea is out"), "{error}");
-    let backtrace = error.boxed().and_then(|error| error.backtrace.clone()).unwrap_or_default();
+    let backtrace = error
+        .boxed()
+        .and_then(|error| error.backtrace.clone())
+        .unwrap_or_default();
     for function in ["inner_frame", "outer_frame"] {
         assert!(backtrace.contains(function), "{function} is not in:\n{backtrace}");
     }
@@ -38,7 +41,10 @@ fn a_panic_fails_every_context_of_its_actor() {
     story(async |host| {
         let end = with_actor(host, PANICS, async |guest| {
             let wait = guest.open_context("wait", &(), async |_: Context<(), ()>, ()| {
-                assert_eq!(failed(guest.call::<(), _>("now", "all of us").await).kind(), ErrorKind::Panic);
+                assert_eq!(
+                    failed(guest.call::<(), _>("now", "all of us").await).kind(),
+                    ErrorKind::Panic
+                );
                 sleep(Duration::from_secs(3600)).await
             });
             wait.await

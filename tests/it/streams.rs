@@ -65,7 +65,17 @@ fn a_sender_waits_for_a_receiver_that_takes_nothing() {
     story(async |host| {
         with_actor(host, STREAMS, async |guest| {
             assert_eq!(fill(guest, Window::DEFAULT).await?, 64);
-            assert_eq!(fill(guest, Window { messages: 4, bytes: 1 << 20 }).await?, 4);
+            assert_eq!(
+                fill(
+                    guest,
+                    Window {
+                        messages: 4,
+                        bytes: 1 << 20
+                    }
+                )
+                .await?,
+                4
+            );
             Ok(())
         })
         .await
@@ -140,7 +150,10 @@ fn a_context_has_one_stream() {
         with_actor(host, STREAMS, async |guest| {
             let body = async |ctx: Context<u64, ()>, ()| {
                 ctx.stream(async |stream| stream.send(5).await).await?;
-                assert_eq!(failed(ctx.stream(async |_| Ok(())).await).kind(), ErrorKind::InvalidOperation);
+                assert_eq!(
+                    failed(ctx.stream(async |_| Ok(())).await).kind(),
+                    ErrorKind::InvalidOperation
+                );
                 ctx.wait_result::<u64>().await
             };
             assert_eq!(guest.open_context("sum", &(), body).await?, 5);
@@ -155,7 +168,8 @@ fn a_message_of_another_type_fails_the_context_at_its_receiver() {
     story(async |host| {
         with_actor(host, STREAMS, async |guest| {
             let body = async |ctx: Context<String, ()>, ()| {
-                ctx.stream(async |stream| stream.send("not a number".to_owned()).await).await?;
+                ctx.stream(async |stream| stream.send("not a number".to_owned()).await)
+                    .await?;
                 ctx.wait_result::<u64>().await
             };
             let error = failed(guest.open_context("sum", &(), body).await);

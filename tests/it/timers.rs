@@ -47,7 +47,11 @@ fn a_deadline_travels_with_the_call() {
     story(async |host| {
         with_actor(host, TIMERS, async |guest| {
             let error = failed(nap_with_deadline(guest).await);
-            assert_eq!(error.cancellation().map(|c| c.cause.clone()), Some(Cause::Deadline), "{error}");
+            assert_eq!(
+                error.cancellation().map(|c| c.cause.clone()),
+                Some(Cause::Deadline),
+                "{error}"
+            );
             assert!(guest.call::<u64, _>("nap", &1).await? >= 1, "and the actor goes on");
             Ok(())
         })
@@ -56,7 +60,10 @@ fn a_deadline_travels_with_the_call() {
 }
 
 async fn nap_with_deadline(guest: &Portal) -> Result<u64> {
-    let nap = guest.context("nap").args(&3_600_000_u64).deadline(Duration::from_millis(20));
+    let nap = guest
+        .context("nap")
+        .args(&3_600_000_u64)
+        .deadline(Duration::from_millis(20));
     nap.open(async |ctx: Context<(), ()>, ()| ctx.wait_result().await).await
 }
 

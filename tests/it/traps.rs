@@ -17,9 +17,18 @@ async fn dies<A: serde::Serialize>(host: &Host, endpoint: &str, args: &A) -> Err
 #[test]
 fn every_trap_has_its_name() {
     story(async |host| {
-        assert_eq!(dies(host, "unreachable", &()).await, ErrorKind::Trap("unreachable".into()));
-        assert_eq!(dies(host, "out_of_bounds", &()).await, ErrorKind::Trap("memory-out-of-bounds".into()));
-        assert_eq!(dies(host, "stack_overflow", &()).await, ErrorKind::Limit("stack".into()));
+        assert_eq!(
+            dies(host, "unreachable", &()).await,
+            ErrorKind::Trap("unreachable".into())
+        );
+        assert_eq!(
+            dies(host, "out_of_bounds", &()).await,
+            ErrorKind::Trap("memory-out-of-bounds".into())
+        );
+        assert_eq!(
+            dies(host, "stack_overflow", &()).await,
+            ErrorKind::Limit("stack".into())
+        );
         assert_eq!(dies(host, "memory", &()).await, ErrorKind::Limit("memory".into()));
         assert_eq!(dies(host, "exit", &3).await, ErrorKind::Trap("exit".into()));
         Ok(())
@@ -31,10 +40,19 @@ fn a_trap_is_nothing_to_the_actors_that_come_after_it() {
     story(async |host| {
         let begun = Instant::now();
         for _ in 0..3 {
-            assert_eq!(dies(host, "unreachable", &()).await, ErrorKind::Trap("unreachable".into()));
-            assert_eq!(with_actor(host, TRAPS, async |guest| guest.call::<u32, _>("fine", &()).await).await?, 42);
+            assert_eq!(
+                dies(host, "unreachable", &()).await,
+                ErrorKind::Trap("unreachable".into())
+            );
+            assert_eq!(
+                with_actor(host, TRAPS, async |guest| guest.call::<u32, _>("fine", &()).await).await?,
+                42
+            );
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "no ladder was climbed for the dead");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "no ladder was climbed for the dead"
+        );
         Ok(())
     });
 }

@@ -18,7 +18,12 @@ fn typed_arguments_and_results_cross() {
     story(async |host| {
         with_actor(host, VALUES, async |guest| {
             assert_eq!(guest.call::<i64, _>("add", &(40, 2)).await?, 42);
-            let ada = Person { name: "Ada".into(), age: 36, tags: vec!["math".into()], note: None };
+            let ada = Person {
+                name: "Ada".into(),
+                age: 36,
+                tags: vec!["math".into()],
+                note: None,
+            };
             let older: Person = guest.call("older", &(&ada, 1)).await?;
             assert_eq!(older, Person { age: 37, ..ada });
             guest.call::<(), _>("nothing", &()).await?;
@@ -34,7 +39,10 @@ fn no_value_is_a_value() {
     story(async |host| {
         with_actor(host, VALUES, async |guest| {
             assert_eq!(guest.call::<Option<String>, _>("echo", &None::<String>).await?, None);
-            assert_eq!(guest.call::<Option<String>, _>("echo", &Some("x")).await?, Some("x".to_owned()));
+            assert_eq!(
+                guest.call::<Option<String>, _>("echo", &Some("x")).await?,
+                Some("x".to_owned())
+            );
             Ok(())
         })
         .await

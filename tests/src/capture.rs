@@ -66,7 +66,8 @@ impl Lines {
     pub fn find(&self, text: &str) -> Line {
         let lines = self.all();
         let line = lines.iter().find(|line| line.message.contains(text));
-        line.cloned().unwrap_or_else(|| panic!("no line says `{text}`: {lines:#?}"))
+        line.cloned()
+            .unwrap_or_else(|| panic!("no line says `{text}`: {lines:#?}"))
     }
 }
 

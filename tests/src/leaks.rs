@@ -18,9 +18,14 @@ pub struct Held {
 }
 
 impl Held {
-    /// What is held now.
+    /// What is held now. Threads that this one starts from here on are told apart from those of tests.
     pub fn now() -> Self {
-        Self { descriptors: descriptors(), threads: threads().into_keys().collect() }
+        // A thread without a name inherits this one's.
+        fs::write("/proc/thread-self/comm", "teller").expect("procfs is there on every Linux that runs the tests");
+        Self {
+            descriptors: descriptors(),
+            threads: threads().into_keys().collect(),
+        }
     }
 
     /// # Panics
@@ -39,10 +44,16 @@ impl Held {
     }
 
     fn left_over(&self) -> Vec<String> {
-        let opened = descriptors().into_iter().filter(|(fd, target)| self.descriptors.get(fd) != Some(target));
-        let started = threads().into_iter().filter(|(id, name)| !self.threads.contains(id) && !is_test_thread(name));
+        let opened = descriptors()
+            .into_iter()
+            .filter(|(fd, target)| self.descriptors.get(fd) != Some(target));
+        let started = threads()
+            .into_iter()
+            .filter(|(id, name)| !self.threads.contains(id) && !is_test_thread(name));
         let opened = opened.map(|(fd, target)| format!("descriptor {fd}: {target}"));
-        opened.chain(started.map(|(id, name)| format!("thread {id}: {name}"))).collect()
+        opened
+            .chain(started.map(|(id, name)| format!("thread {id}: {name}")))
+            .collect()
     }
 }
 
@@ -56,7 +67,11 @@ fn descriptors() -> BTreeMap<String, String> {
     let links = fs::read_dir("/proc/self/fd").expect("procfs is there on every Linux that runs the tests");
     let target = |path| fs::read_link(path).map(|to| to.display().to_string());
     // One that is gone before it is read was the directory listing's own, or closed meanwhile.
-    links.flatten().filter_map(|link| Some((file_name(&link), target(link.path()).ok()?))).filter(is_lasting).collect()
+    links
+        .flatten()
+        .filter_map(|link| Some((file_name(&link), target(link.path()).ok()?)))
+        .filter(is_lasting)
+        .collect()
 }
 
 /// Other tests of this process may look at their own files meanwhile.
@@ -68,9 +83,48 @@ fn is_lasting((_, target): &(String, String)) -> bool {
 fn threads() -> BTreeMap<String, String> {
     let tasks = fs::read_dir("/proc/self/task").expect("procfs is there on every Linux that runs the tests");
     let name = |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm"));
-    tasks.flatten().filter_map(|task| Some((file_name(&task), name(&task).ok()?.trim().to_owned()))).collect()
+    tasks
+        .flatten()
+        .filter_map(|task| Some((file_name(&task), name(&task).ok()?.trim().to_owned())))
+        .collect()
 }
 
 fn file_name(entry: &fs::DirEntry) -> String {
     entry.file_name().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::Held;
+
+    #[test]
+    fn a_thread_that_stays_is_found_until_it_is_gone() {
+        let held = Held::now();
+        let (end, ended) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || ended.recv());
+        assert!(
+            held.left_over().iter().any(|left| left.starts_with("thread")),
+            "{:?}",
+            held.left_over()
+        );
+        drop(end);
+        thread.join().expect("it only waits").expect_err("nothing was sent");
+        held.check("tested");
+    }
+
+    #[test]
+    fn a_descriptor_that_stays_is_found_until_it_is_closed() {
+        let held = Held::now();
+        let file = tempfile::tempfile().expect("there is room for a file");
+        assert!(
+            held.left_over().iter().any(|left| left.starts_with("descriptor")),
+            "{:?}",
+            held.left_over()
+        );
+        drop(file);
+        held.check("tested");
+    }
 }

@@ -59,7 +59,11 @@ fn tell(
     change: &impl Fn(HostBuilder) -> HostBuilder,
     body: &impl AsyncFn(&Host) -> Result<()>,
 ) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("story").enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("story")
+        .enable_time()
+        .build()?;
     let end = runtime.block_on(async {
         let host = change(host().encode_frames(encode)).build()?;
         let end = watched(&host, "the story", body(&host)).await;
@@ -132,5 +136,27 @@ pub fn failed<T: std::fmt::Debug>(end: Result<T>) -> steading::Error {
 
 /// The names of the actors alive, roots first.
 pub fn alive(host: &Host) -> Vec<String> {
-    host.snapshot().actors.iter().map(|actor| actor.id.name.to_string()).collect()
+    host.snapshot()
+        .actors
+        .iter()
+        .map(|actor| actor.id.name.to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{failed, story};
+    use steading::Error;
+
+    #[test]
+    #[should_panic(expected = "over the direct link: as told")]
+    fn a_story_that_fails_fails_its_test() {
+        story(async |_| Err(Error::msg("as told")));
+    }
+
+    #[test]
+    #[should_panic(expected = "was to fail, and gave 7")]
+    fn what_was_to_fail_must_fail() {
+        _ = failed(Ok(7));
+    }
 }

@@ -8,7 +8,11 @@ struct Hello;
 impl Hello {
     /// Greets whoever is named.
     async fn main(names: Vec<String>) -> String {
-        let names = if names.is_empty() { "world".to_owned() } else { names.join(" and ") };
+        let names = if names.is_empty() {
+            "world".to_owned()
+        } else {
+            names.join(" and ")
+        };
         info!("asked to greet {names}");
         format!("Hello, {names}! This is {}.", current().id().name)
     }

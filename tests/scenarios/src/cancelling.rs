@@ -31,7 +31,10 @@ pub(crate) async fn infinite_streamer(nursery: &Nursery, spec: Spec) -> Result<(
     };
     let end = timeout(Duration::from_millis(250), portal.open_context("infinite", &(), body)).await;
     let error = failure("a stream without an end", end)?;
-    ensure(error.is_elapsed(), format_args!("the scope's own time-out is what leaves it, got {error}"))?;
+    ensure(
+        error.is_elapsed(),
+        format_args!("the scope's own time-out is what leaves it, got {error}"),
+    )?;
     ensure(taken > 0, "some numbers came before")?;
     nursery.cancel("enough");
     Ok(())

@@ -16,7 +16,10 @@ pub(crate) async fn started_misuse(portal: To<'_>, misuse: Misuse) -> Result<()>
         entered = true;
         sleep(SOON).await
     };
-    let error = failure("a block over a misused context", timeout(SOON, portal.open_context("misuse", &misuse, body)).await)?;
+    let error = failure(
+        "a block over a misused context",
+        timeout(SOON, portal.open_context("misuse", &misuse, body)).await,
+    )?;
     let expected = match misuse {
         Misuse::NeverStarted => ErrorKind::NotStarted,
         _ => ErrorKind::InvalidOperation,
@@ -24,7 +27,10 @@ pub(crate) async fn started_misuse(portal: To<'_>, misuse: Misuse) -> Result<()>
     ensure_eq("its kind", error.kind(), expected)?;
     ensure_eq("its source", error.source_actor(), Some(portal.id()))?;
     // A first value and the failure right behind it may arrive together, and then the failure is what counts.
-    ensure(!entered || misuse == Misuse::StartedTwice, "no block is entered without a first value")
+    ensure(
+        !entered || misuse == Misuse::StartedTwice,
+        "no block is entered without a first value",
+    )
 }
 
 /// CTX-3. Semantics 5 wins over the row in one point: there is no scope to look at, so that nothing was
@@ -61,7 +67,10 @@ fn check_block(end: Result<()>, by: CancelBy, early: bool) -> Result<()> {
         return end;
     }
     let error = failure("a block over a cancelled actor", end)?;
-    ensure(error.is_cancelled() && !error.is_absorbed(), format_args!("a cancellation leaves the block, got {error}"))?;
+    ensure(
+        error.is_cancelled() && !error.is_absorbed(),
+        format_args!("a cancellation leaves the block, got {error}"),
+    )?;
     ensure_eq("its canceller", error.canceller(), Some(&me()))
 }
 
@@ -71,7 +80,11 @@ async fn check_result(ctx: &Context<(), (), i64>, by: CancelBy, early: bool) -> 
         return ensure_eq("the result", result?.as_str(), "yo");
     }
     let error = failure("the wait for a cancelled result", result)?;
-    ensure_eq("whether the cancellation is a value", error.is_absorbed(), by == CancelBy::Context)?;
+    ensure_eq(
+        "whether the cancellation is a value",
+        error.is_absorbed(),
+        by == CancelBy::Context,
+    )?;
     ensure_eq("its canceller", error.canceller(), Some(&me()))
 }
 
@@ -84,10 +97,20 @@ fn check_state(ctx: &Context<(), (), i64>, by: CancelBy, early: bool) -> Result<
         ensure(ctx.maybe_error().is_none(), "no error is left behind")?;
         return ensure_eq("the state", ctx.state(), "returned");
     }
-    let remote = ctx.remote_error().ok_or_else(|| steading_actor::Error::msg("no remote error was kept"))?;
+    let remote = ctx
+        .remote_error()
+        .ok_or_else(|| steading_actor::Error::msg("no remote error was kept"))?;
     ensure_eq("the canceller", remote.canceller(), Some(&me()))?;
-    ensure_eq("the cause", remote.cancellation().map(|c| c.cause.clone()), Some(Cause::Requested))?;
-    ensure_eq("the reason", remote.cancellation().and_then(|c| c.reason.as_deref()), Some("enough"))?;
+    ensure_eq(
+        "the cause",
+        remote.cancellation().map(|c| c.cause.clone()),
+        Some(Cause::Requested),
+    )?;
+    ensure_eq(
+        "the reason",
+        remote.cancellation().and_then(|c| c.reason.as_deref()),
+        Some("enough"),
+    )?;
     let seen = ctx.maybe_error().map(|error| error.to_string());
     ensure_eq("maybe_error", seen, Some(remote.to_string()))?;
     match ctx.outcome() {
@@ -100,7 +123,13 @@ fn check_state(ctx: &Context<(), (), i64>, by: CancelBy, early: bool) -> Result<
 pub(crate) async fn self_context() -> Result<()> {
     let portal = current().portal();
     let body = async |_: Context<(), ()>, (): ()| Ok(());
-    let error = failure("a context with oneself", portal.open_context("misuse", &Misuse::NeverStarted, body).await)?;
+    let error = failure(
+        "a context with oneself",
+        portal.open_context("misuse", &Misuse::NeverStarted, body).await,
+    )?;
     ensure_eq("its kind", error.kind(), ErrorKind::InvalidOperation)?;
-    ensure(error.to_string().contains("invalid operation"), format_args!("the text says so, got {error}"))
+    ensure(
+        error.to_string().contains("invalid operation"),
+        format_args!("the text says so, got {error}"),
+    )
 }

@@ -115,7 +115,11 @@ fn ended(nursery: &Nursery, result: Result<()>) -> Result<()> {
 /// # Errors
 /// Saying what was expected.
 pub fn ensure(held: bool, expected: impl std::fmt::Display) -> Result<()> {
-    if held { Ok(()) } else { Err(Error::msg(format_args!("not as expected: {expected}"))) }
+    if held {
+        Ok(())
+    } else {
+        Err(Error::msg(format_args!("not as expected: {expected}")))
+    }
 }
 
 /// Fails the scenario unless the two are equal.

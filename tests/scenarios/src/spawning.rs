@@ -29,6 +29,9 @@ pub(crate) async fn beautiful_word(spec: Spec, value: Option<String>) -> Result<
     })
     .await?;
     ensure(inside.load(Ordering::Relaxed), "the block ran to its end")?;
-    let again = running.result().await.map_err(|e| Error::msg(format_args!("after the block: {e}")))?;
+    let again = running
+        .result()
+        .await
+        .map_err(|e| Error::msg(format_args!("after the block: {e}")))?;
     ensure_eq("the result after the block", again, value)
 }

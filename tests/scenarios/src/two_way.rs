@@ -10,15 +10,19 @@ use crate::{Taking, To, ensure_eq};
 /// Ten pings, ten pongs; the iterating client leaves with one reply still on its way.
 pub(crate) async fn run(portal: To<'_>, server: Taking, client: Taking) -> Result<()> {
     let pings = portal
-        .open_context("pong", &(server, 10_i64), async |ctx: Context<String, String, i64>, first: i64| {
-            ensure_eq("the first value", first, 11)?;
-            ctx.stream(async |stream| match client {
-                Taking::Next => receive(&stream).await,
-                Taking::Iteration => iterate(&stream).await,
-            })
-            .await?;
-            ctx.wait_result::<u32>().await
-        })
+        .open_context(
+            "pong",
+            &(server, 10_i64),
+            async |ctx: Context<String, String, i64>, first: i64| {
+                ensure_eq("the first value", first, 11)?;
+                ctx.stream(async |stream| match client {
+                    Taking::Next => receive(&stream).await,
+                    Taking::Iteration => iterate(&stream).await,
+                })
+                .await?;
+                ctx.wait_result::<u32>().await
+            },
+        )
         .await?;
     ensure_eq("the number of pings the callee saw", pings, 10)
 }

@@ -241,14 +241,8 @@ impl<P: Clone> Core<P> {
         if !context.opened_any {
             return;
         }
-        for key in self.contexts.keys() {
-            if self
-                .contexts
-                .get(key)
-                .is_some_and(|context| context.owner == Some(owner))
-            {
-                self.release_context(key);
-            }
+        for key in self.owned_contexts(owner) {
+            self.release_context(key);
         }
         self.abandon_nurseries(Some(owner));
     }
@@ -392,28 +386,47 @@ impl<P: Clone> Core<P> {
         }
     }
 
-    /// A cancelled task did not end in its time. One that waits for what it owns is not late: those have
-    /// ladders of their own. One that has not even passed the cancel on to them ignores it.
+    /// A cancelled task did not end in its time. One that waits for something it has asked to end is not
+    /// late: that has a ladder of its own. What else the task owns is asked on its behalf, so that the
+    /// wait is bounded. One that has not begun to pass the cancel on ignores it.
     fn grace_over(&mut self, key: Key) {
         if !self.waits_for_owned(key) {
             return self.trap();
         }
-        if let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) {
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        let cancellation = context.cancel.clone();
+        if let Some(callee) = context.as_callee() {
             callee.patience = Patience::Exhausted;
         }
-        self.close_nurseries_of(key);
+        if let Some(cancellation) = cancellation {
+            self.cancel_owned(key, &cancellation);
+        }
     }
 
-    /// Whether the task owns something, and all of it was asked to end.
+    /// Asks everything that a task owns to end; whatever was asked before stays as it is.
+    fn cancel_owned(&mut self, owner: Key, cancellation: &Cancellation) {
+        for key in self.owned_contexts(owner) {
+            self.cancel_callee(key, cancellation.clone());
+        }
+        self.close_nurseries_of(owner, cancellation);
+    }
+
+    fn owned_contexts(&self, owner: Key) -> Vec<Key> {
+        let contexts = self.contexts.iter();
+        contexts
+            .filter(|(_, context)| context.owner == Some(owner))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// Whether something the task owns was asked to end, and has not yet.
     fn waits_for_owned(&self, owner: Key) -> bool {
-        let mut contexts = self
-            .contexts
-            .iter()
-            .map(|(_, context)| context)
-            .filter(|context| context.owner == Some(owner));
-        self.contexts.get(owner).is_some_and(|context| context.owned > 0)
-            && contexts.all(|context| context.is_over() || context.cancel.is_some())
-            && self.nurseries_are_cancelled(owner)
+        let is_asked = |(_, context): (Key, &Context<P>)| {
+            context.owner == Some(owner) && context.cancel.is_some() && !context.is_over()
+        };
+        self.contexts.iter().any(is_asked) || self.nurseries_are_ending(owner)
     }
 
     /// Nothing that a cancelled task owns is left: from here on the rest of its own end counts.

@@ -205,25 +205,27 @@ impl<P: Clone> Core<P> {
         }
     }
 
-    /// Closes the nurseries of a task that has used up its patience: all of them were cancelled before.
-    pub(super) fn close_nurseries_of(&mut self, owner: Key) {
+    /// Cancels and closes the nurseries of a task that has used up its patience.
+    pub(super) fn close_nurseries_of(&mut self, owner: Key, cancellation: &Cancellation) {
         for key in self.nurseries.keys() {
             if self
                 .nurseries
                 .get(key)
                 .is_some_and(|nursery| nursery.owner == Some(owner))
             {
+                self.cancel_nursery(key, cancellation);
                 self.shut(key);
             }
         }
     }
 
-    pub(super) fn nurseries_are_cancelled(&self, owner: Key) -> bool {
+    /// Whether the task has a nursery whose children were asked to end and have not yet.
+    pub(super) fn nurseries_are_ending(&self, owner: Key) -> bool {
         let mut owned = self
             .nurseries
             .iter()
             .filter(|(_, nursery)| nursery.owner == Some(owner));
-        owned.all(|(_, nursery)| nursery.cancel.is_some() || nursery.children.is_empty())
+        owned.any(|(_, nursery)| nursery.cancel.is_some() && !nursery.children.is_empty())
     }
 
     /// Every nursery, whoever owns it: the actor itself is going.

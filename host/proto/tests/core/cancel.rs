@@ -293,6 +293,31 @@ fn a_task_that_waits_for_its_children_is_not_late() {
 }
 
 #[test]
+fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later() {
+    both(|mut w| {
+        let (caller, task) = started(&mut w);
+        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        w.guest = Guest::Spins;
+        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let options = OpenOptions {
+            parent: Some(task),
+            ..w.options(CHILD, below, "scan")
+        };
+        let inner = w.core(CHILD).open(options, Vec::new()).expect("serving");
+        w.drive();
+        w.core(ROOT).cancel(caller, None).expect("known");
+        w.drive();
+        w.core(CHILD).cancel(inner, None).expect("known");
+        w.pass(700 * MS);
+        assert_eq!(w.actors[CHILD].traps, 0, "it waits for the context inside the block");
+        assert!(w.has_left(below), "and the child was asked on its behalf, or by its own ladder");
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        assert_eq!(w.cancelled(ROOT, caller).canceller, w.id(ROOT));
+    });
+}
+
+#[test]
 fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
     both(|mut w| {
         let nursery = w.core(CHILD).nursery_open(None).expect("serving");

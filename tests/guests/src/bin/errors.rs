@@ -22,7 +22,10 @@ impl Errors {
 
     /// Fails with an error that crosses as data too.
     async fn typed(code: u32) -> Result<(), Refused> {
-        Err(Refused { code, why: "as asked".to_owned() })
+        Err(Refused {
+            code,
+            why: "as asked".to_owned(),
+        })
     }
 
     /// Fails with an error of the standard library.
@@ -37,7 +40,10 @@ impl Errors {
             for number in 0..after {
                 stream.send(number).await?;
             }
-            Err(Error::typed(Refused { code: after, why: "in the middle".to_owned() }))
+            Err(Error::typed(Refused {
+                code: after,
+                why: "in the middle".to_owned(),
+            }))
         })
         .await
     }

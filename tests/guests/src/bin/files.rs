@@ -36,11 +36,20 @@ impl Files {
     }
 
     /// Has a child of its own read a file in a directory that is handed on.
-    async fn child_reads(from: String, to: String, writable: bool, path: String) -> Result<std::result::Result<String, String>> {
+    async fn child_reads(
+        from: String,
+        to: String,
+        writable: bool,
+        path: String,
+    ) -> Result<std::result::Result<String, String>> {
         use steading_guest::{Spec, nursery};
         nursery(async |n| {
             let spec = Spec::this_component("reader");
-            let spec = if writable { spec.dir_writable(from, to) } else { spec.dir(from, to) };
+            let spec = if writable {
+                spec.dir_writable(from, to)
+            } else {
+                spec.dir(from, to)
+            };
             let child = n.start_actor(spec).await?;
             let text = child.call("read", &path).await?;
             n.cancel("");

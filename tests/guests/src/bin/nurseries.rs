@@ -67,7 +67,9 @@ impl Nurseries {
     async fn both_ways(count: u64) -> Result<(u64, u64)> {
         nursery(async |n| {
             let child = n.start_actor(Spec::this_component("incrementer")).await?;
-            let both = child.open_context("increment", &(), async |ctx: Context<u64, u64>, ()| exchange(ctx, count).await);
+            let both = child.open_context("increment", &(), async |ctx: Context<u64, u64>, ()| {
+                exchange(ctx, count).await
+            });
             let sums = both.await?;
             n.cancel("done");
             Ok(sums)
@@ -192,7 +194,11 @@ impl Nurseries {
     async fn die_over_child() -> Result<()> {
         nursery(async |n| {
             let child = n.start_actor(Spec::this_component("orphan")).await?;
-            child.open_context("wait", &(), async |_: Context<(), ()>, ()| -> Result<()> { panic!("died over its child") }).await
+            child
+                .open_context("wait", &(), async |_: Context<(), ()>, ()| -> Result<()> {
+                    panic!("died over its child")
+                })
+                .await
         })
         .await
     }

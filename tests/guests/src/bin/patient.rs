@@ -13,7 +13,9 @@ impl Patient {
     async fn main() -> Result<()> {
         nursery(async |n| {
             let child = n.start_actor(Spec::this_component("child")).await?;
-            child.open_context("child", &(), async |_: Context<(), ()>, ()| wait().await).await
+            child
+                .open_context("child", &(), async |_: Context<(), ()>, ()| wait().await)
+                .await
         })
         .await
     }
