@@ -26,6 +26,10 @@ impl Boundary for WitBoundary {
         runtime::now()
     }
 
+    fn parallelism(&self) -> u32 {
+        runtime::parallelism()
+    }
+
     fn wake_at(&self, time: u64) {
         runtime::wake_at(time);
     }

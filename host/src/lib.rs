@@ -31,6 +31,6 @@ pub use limits::{Amount, Limit};
 pub use runtime::{ActorStatus, Snapshot};
 pub use steading_actor::{
     AbsorbedExt, ActorId, BoxedError, Cancellation, Cause, Context, ContextBuilder, Description, Endpoint,
-    EndpointInfo, EndpointKind, Error, ErrorKind, Level, Nursery, Outcome, Parameter, Portal, Result, Rung, Running, Side, Spec,
-    Stream, Window, checkpoint, current, nursery, shield, sleep, sleep_until, timeout,
+    EndpointInfo, EndpointKind, Error, ErrorKind, Level, Nursery, Outcome, Parameter, Portal, Result, Rung, Running,
+    Side, Spec, Stream, Window, checkpoint, current, nursery, shield, sleep, sleep_until, timeout,
 };

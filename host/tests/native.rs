@@ -5,7 +5,9 @@ use steading::{Context, Endpoint, Error, Host, NativeActor, Result};
 fn echo() -> NativeActor {
     NativeActor::new("echo")
         .endpoint(Endpoint::plain("double", |n: i64| async move { Ok(n * 2) }))
-        .endpoint(Endpoint::plain("fail", |text: String| async move { Err::<(), _>(Error::msg(text)) }))
+        .endpoint(Endpoint::plain("fail", |text: String| async move {
+            Err::<(), _>(Error::msg(text))
+        }))
         .endpoint(Endpoint::plain("panic", |(): ()| async move {
             if true {
                 panic!("boom");

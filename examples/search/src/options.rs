@@ -8,12 +8,6 @@ const USAGE: &str = "usage: PATTERN DIR [--workers N] [--no-progress] [--list-bi
 /// Most workers; the host's own limit of children per actor.
 const MAX_WORKERS: usize = 64;
 
-/// Workers where the host does not say how many cores there are: a guest cannot see them.
-const WORKERS: usize = 2;
-
-/// The variable in which the host says it.
-const CORES: &str = "STEADING_CORES";
-
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) pattern: String,
@@ -30,7 +24,7 @@ impl Options {
         let mut options = Self {
             pattern: String::new(),
             dir: String::new(),
-            workers: cores(std::env::var(CORES).ok()),
+            workers: cores(),
             progress: true,
             list_binary: false,
         };
@@ -75,9 +69,11 @@ fn workers(value: Option<String>) -> Result<usize, Error> {
     })
 }
 
-fn cores(told: Option<String>) -> usize {
-    let told = told.and_then(|cores| cores.parse().ok());
-    told.unwrap_or(WORKERS).clamp(1, MAX_WORKERS)
+/// As many as can run at once; outside an actor (in tests) nobody says how many that is.
+fn cores() -> usize {
+    steading_guest::try_current()
+        .map_or(1, |current| current.parallelism())
+        .clamp(1, MAX_WORKERS)
 }
 
 #[cfg(test)]
@@ -126,10 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_says_how_many_cores_there_are() {
-        assert_eq!(cores(Some("8".into())), 8);
-        assert_eq!(cores(Some("1000".into())), 64);
-        assert_eq!(cores(Some("many".into())), 2);
-        assert_eq!(cores(None), 2);
+    fn where_nobody_says_how_many_can_run_there_is_one_worker() {
+        assert_eq!(cores(), 1);
     }
 }

@@ -272,6 +272,11 @@ impl Current {
         self.0.actor.me()
     }
 
+    /// How many actors can run at the same moment: as many workers are worth starting.
+    pub fn parallelism(&self) -> usize {
+        self.actor().boundary().parallelism() as usize
+    }
+
     /// A portal to this very actor: to hand on, not to open contexts with.
     pub fn portal(&self) -> Portal {
         self.0.actor.portal(0, self.id().clone())

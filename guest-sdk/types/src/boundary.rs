@@ -394,6 +394,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn self_id(&self) -> ActorId;
     /// Nanoseconds on this actor's clock.
     fn now(&self) -> u64;
+    /// How many actors can run at the same moment; at least 1.
+    fn parallelism(&self) -> u32;
     /// Asks for `advance` to be called at this time at the latest; [`NO_DEADLINE`] for never.
     fn wake_at(&self, time: u64);
     /// Opens a context. `Err` when it is refused outright: self, unknown portal, limits.

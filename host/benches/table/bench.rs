@@ -22,14 +22,23 @@ pub(crate) fn build_guest() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/guest");
     let artifacts = steading_build::Build::new(folder).run(|_| {});
     let artifacts = artifacts.map_err(|error| Error::msg(format!("{error}\n{}", error.detail())))?;
-    artifacts.into_iter().next().map(|artifact| artifact.path).ok_or_else(|| Error::msg("the guest has no component"))
+    artifacts
+        .into_iter()
+        .next()
+        .map(|artifact| artifact.path)
+        .ok_or_else(|| Error::msg("the guest has no component"))
 }
 
 impl Bench {
     pub(crate) fn new(component: PathBuf, options: Options) -> Result<Self> {
         let host = builder().build()?;
         let code = host.load(&component)?;
-        Ok(Self { host, code, component, options })
+        Ok(Self {
+            host,
+            code,
+            component,
+            options,
+        })
     }
 
     /// Runs a root with one actor, which is cancelled when the body has ended.

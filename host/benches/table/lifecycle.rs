@@ -12,7 +12,10 @@ const BATCH: u32 = 100;
 
 /// From the order to start to the last of it: store, WASI, limits, a first call answered, the end.
 pub(crate) async fn spawn(bench: &Bench) -> Result<Row> {
-    let samples = cycles(bench, async |portal| portal.call::<u64, _>("add", &(20u64, 22u64)).await.map(drop)).await?;
+    let samples = cycles(bench, async |portal| {
+        portal.call::<u64, _>("add", &(20u64, 22u64)).await.map(drop)
+    })
+    .await?;
     Ok(row("spawn, first call, end", &samples, 25.0, Some(60.0)))
 }
 
@@ -38,7 +41,10 @@ async fn cycles(bench: &Bench, body: impl AsyncFn(&Portal) -> Result<()>) -> Res
         })
         .await?;
         // The first batch warms up.
-        times.into_iter().filter(|_| batch > 0).for_each(|time| samples.push(time.as_nanos() as f64));
+        times
+            .into_iter()
+            .filter(|_| batch > 0)
+            .for_each(|time| samples.push(time.as_nanos() as f64));
     }
     Ok(samples)
 }
@@ -63,14 +69,24 @@ pub(crate) async fn idle(bench: &Bench) -> Result<Row> {
     .await?;
     let value = bytes / f64::from(ACTORS) / 1024.0;
     let ours = format!("{ACTORS} actors: {:.1} MiB", bytes / f64::from(1 << 20));
-    Ok(Row { name: "idle actor", value, unit: Unit::KiB, ours, native: String::new(), target: Bound::Most(40.0), demand: None })
+    Ok(Row {
+        name: "idle actor",
+        value,
+        unit: Unit::KiB,
+        ours,
+        native: String::new(),
+        target: Bound::Most(40.0),
+        demand: None,
+    })
 }
 
 /// Bytes of this process in memory, as far as the kernel says.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok());
+    let kilobytes = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.parse().ok());
     kilobytes.unwrap_or(f64::NAN) * 1024.0
 }
 
@@ -163,7 +179,12 @@ pub(crate) async fn failure(bench: &Bench) -> Result<Row> {
         Ok(())
     })
     .await?;
-    Ok(row("one of 25 children fails, nursery has raised", &samples, 1_000.0, None))
+    Ok(row(
+        "one of 25 children fails, nursery has raised",
+        &samples,
+        1_000.0,
+        None,
+    ))
 }
 
 /// From the request to the moment when nothing is left of a hundred chains of ten.
@@ -193,7 +214,15 @@ pub(crate) async fn tree(bench: &Bench) -> Result<Row> {
     let value = samples.median() / 1e6;
     let ours = samples.percentiles();
     let target = Bound::Most(80.0);
-    Ok(Row { name: "1 000 actors, depth 10, cancelled", value, unit: Unit::Millis, ours, native: String::new(), target, demand: None })
+    Ok(Row {
+        name: "1 000 actors, depth 10, cancelled",
+        value,
+        unit: Unit::Millis,
+        ours,
+        native: String::new(),
+        target,
+        demand: None,
+    })
 }
 
 /// Loading a component that was compiled before.
@@ -225,5 +254,8 @@ fn row(name: &'static str, samples: &Samples, target: f64, demand: Option<f64>) 
 
 /// Judged by its 99th percentile.
 fn tail(name: &'static str, samples: &Samples, target: f64) -> Row {
-    Row { value: samples.quantile(0.99) / 1e3, ..row(name, samples, target, None) }
+    Row {
+        value: samples.quantile(0.99) / 1e3,
+        ..row(name, samples, target, None)
+    }
 }

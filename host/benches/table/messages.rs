@@ -12,7 +12,9 @@ pub(crate) async fn round_trip(bench: &Bench) -> Result<Row> {
 }
 
 pub(crate) async fn small(bench: &Bench) -> Result<Row> {
-    let rounds = bench.conduct("small_messages", &(), 400_000, native::small_messages).await?;
+    let rounds = bench
+        .conduct("small_messages", &(), 400_000, native::small_messages)
+        .await?;
     Ok(Row {
         ours: rate(rounds.ours.median()),
         native: rate(rounds.native.median()),
@@ -21,7 +23,11 @@ pub(crate) async fn small(bench: &Bench) -> Result<Row> {
 }
 
 pub(crate) async fn kilobyte(bench: &Bench) -> Result<Row> {
-    let rounds = bench.conduct("large_messages", &1024, 200_000, |count| native::large_messages(1024, count)).await?;
+    let rounds = bench
+        .conduct("large_messages", &1024, 200_000, |count| {
+            native::large_messages(1024, count)
+        })
+        .await?;
     Ok(Row {
         ours: throughput(1024, rounds.ours.median()),
         native: throughput(1024, rounds.native.median()),
@@ -31,7 +37,11 @@ pub(crate) async fn kilobyte(bench: &Bench) -> Result<Row> {
 
 pub(crate) async fn large(bench: &Bench) -> Result<Row> {
     const SIZE: usize = 64 << 10;
-    let rounds = bench.conduct("large_messages", &SIZE, 10_000, |count| native::large_messages(SIZE, count)).await?;
+    let rounds = bench
+        .conduct("large_messages", &SIZE, 10_000, |count| {
+            native::large_messages(SIZE, count)
+        })
+        .await?;
     Ok(Row {
         name: "one way 64 KiB",
         value: SIZE as f64 / rounds.ours.median(),
@@ -44,7 +54,9 @@ pub(crate) async fn large(bench: &Bench) -> Result<Row> {
 }
 
 pub(crate) async fn calls(bench: &Bench, window: u32) -> Result<Row> {
-    let rounds = bench.conduct("calls", &window, 20_480, |count| native::calls(window, count)).await?;
+    let rounds = bench
+        .conduct("calls", &window, 20_480, |count| native::calls(window, count))
+        .await?;
     let (name, target) = match window {
         1 => ("call, window 1", 2.5),
         _ => ("call, window 64", 1.5),
@@ -53,7 +65,9 @@ pub(crate) async fn calls(bench: &Bench, window: u32) -> Result<Row> {
 }
 
 pub(crate) async fn contexts(bench: &Bench, window: u32) -> Result<Row> {
-    let rounds = bench.conduct("contexts", &window, 20_480, |count| native::calls(window, count)).await?;
+    let rounds = bench
+        .conduct("contexts", &window, 20_480, |count| native::calls(window, count))
+        .await?;
     let (name, target) = match window {
         1 => ("open, started, return, window 1", 2.5),
         _ => ("open, started, return, window 64", 1.5),
@@ -78,5 +92,9 @@ fn rate(nanoseconds: f64) -> String {
 }
 
 fn throughput(size: usize, nanoseconds: f64) -> String {
-    format!("{:.2} M msg/s, {:.2} GB/s", 1e3 / nanoseconds, size as f64 / nanoseconds)
+    format!(
+        "{:.2} M msg/s, {:.2} GB/s",
+        1e3 / nanoseconds,
+        size as f64 / nanoseconds
+    )
 }

@@ -17,7 +17,9 @@ const WINDOW: usize = 64;
 fn on_one_thread<F: Future<Output = Duration>>(work: impl FnOnce() -> F + Send) -> Duration {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it needs nothing but memory");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("it needs nothing but memory");
             runtime.block_on(work())
         });
         thread.join().expect("it does nothing that panics")
@@ -68,7 +70,9 @@ fn messages<T: Send + 'static>(count: u32, make: impl Fn(u32) -> T + Send + 'sta
         let start = Instant::now();
         let sender = tokio::spawn(async move {
             for n in 0..count {
-                to.send(make(n)).await.unwrap_or_else(|_| unreachable!("the receiver reads to the end"));
+                to.send(make(n))
+                    .await
+                    .unwrap_or_else(|_| unreachable!("the receiver reads to the end"));
             }
         });
         while let Some(message) = inbox.recv().await {

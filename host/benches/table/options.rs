@@ -59,5 +59,7 @@ impl Options {
 }
 
 fn number(argument: Option<String>) -> Result<usize, String> {
-    argument.and_then(|text| text.parse().ok()).ok_or_else(|| USAGE.to_owned())
+    argument
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| USAGE.to_owned())
 }

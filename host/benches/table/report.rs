@@ -164,7 +164,12 @@ impl Rounds {
     pub(crate) fn spread(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
-        _ = write!(text, "×{:.2}–{:.2}", self.ratio.quantile(0.25), self.ratio.quantile(0.75));
+        _ = write!(
+            text,
+            "×{:.2}–{:.2}",
+            self.ratio.quantile(0.25),
+            self.ratio.quantile(0.75)
+        );
         text
     }
 }

@@ -41,7 +41,13 @@ impl Session {
         let workers = workers(args, &guest, &children);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
         let entered = runtime.enter();
-        let host = configured(args).stdio(stdio).workers(workers).build();
+        // On shared workers the guests are the user's own, and trusted not to open what blocks.
+        let inline = workers == Workers::Shared;
+        let host = configured(args)
+            .stdio(stdio)
+            .workers(workers)
+            .inline_files(inline)
+            .build();
         let host = host.map_err(|error| Failure::load(error.to_string()))?;
         let code = load(&host, &guest)?;
         for (component, guest) in args.component.iter().zip(&children) {

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung, Spec,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung,
+    Spec,
 };
 
 use super::children::{Grants, Prepared};
@@ -260,7 +261,7 @@ impl Cell {
     }
 
     fn send(&self, state: &mut State, to: Peer, dest: Dest, frame: Frame, context: Key) {
-        let (dest, frame) = if self.runtime.encode_frames {
+        let (dest, frame) = if self.runtime.options.encode_frames {
             recode(dest, frame)
         } else {
             (dest, frame)
@@ -325,6 +326,10 @@ impl Boundary for Cell {
         self.runtime.clock.now()
     }
 
+    fn parallelism(&self) -> u32 {
+        self.runtime.parallelism()
+    }
+
     fn wake_at(&self, time: u64) {
         let state = self.lock();
         self.wake_at.store(time, Ordering::Relaxed);
@@ -335,7 +340,10 @@ impl Boundary for Cell {
     }
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
-        self.with(|core| core.open(options, args).inspect_err(|error| core.remember_refusal(error)))
+        self.with(|core| {
+            core.open(options, args)
+                .inspect_err(|error| core.remember_refusal(error))
+        })
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
@@ -375,7 +383,8 @@ impl Boundary for Cell {
     }
 
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
-        self.spawn_child(nursery, spec).inspect_err(|error| self.with(|core| core.remember_refusal(error)))
+        self.spawn_child(nursery, spec)
+            .inspect_err(|error| self.with(|core| core.remember_refusal(error)))
     }
 
     fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {

@@ -60,9 +60,9 @@ impl Prepared {
         let runtime = parent.runtime.clone();
         let endpoints = endpoints(self.code.description(), self.granted_endpoints.as_deref());
         let limits = if self.code.is_native() {
-            runtime.native_limits
+            runtime.options.native_limits
         } else {
-            runtime.limits
+            runtime.options.limits
         };
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
         let cell = Cell::new(

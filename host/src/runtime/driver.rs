@@ -248,7 +248,9 @@ impl<B: Body> Driver<B> {
     }
 
     async fn sleep(&mut self) {
-        let Some(deadline) = self.cell.fall_asleep() else { return };
+        let Some(deadline) = self.cell.fall_asleep() else {
+            return;
+        };
         let cell = self.cell.clone();
         let crowded = cell.crowded_peers();
         tokio::select! {

@@ -44,15 +44,26 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
 /// Everything the actors of one host share.
 pub(crate) struct Runtime {
     pub(crate) clock: Clock,
-    pub(crate) limits: Limits,
-    pub(crate) native_limits: Limits,
-    pub(crate) encode_frames: bool,
+    pub(crate) options: Options,
     executor: Executor,
     components: Mutex<BTreeMap<String, Arc<dyn Launch>>>,
     /// For snapshots and interrupts; never in the way of a message.
     cells: Mutex<HashMap<Uuid, Weak<Cell>>>,
     living: AtomicUsize,
     idle: tokio::sync::Notify,
+}
+
+/// What the embedder decided for every actor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Of actors that are guests.
+    pub(crate) limits: Limits,
+    /// Of actors that are Rust of the embedder.
+    pub(crate) native_limits: Limits,
+    /// Encode and decode every frame.
+    pub(crate) encode_frames: bool,
+    /// File operations of guests run on the worker itself.
+    pub(crate) inline_files: bool,
 }
 
 /// Where actors run (design 1).
@@ -84,12 +95,10 @@ impl Drop for Executor {
 }
 
 impl Runtime {
-    pub(crate) fn new(executor: Executor, limits: Limits, native_limits: Limits, encode_frames: bool) -> Arc<Self> {
+    pub(crate) fn new(executor: Executor, options: Options) -> Arc<Self> {
         Arc::new(Self {
             clock: Clock::start(),
-            limits,
-            native_limits,
-            encode_frames,
+            options,
             executor,
             components: Mutex::default(),
             cells: Mutex::default(),
@@ -129,6 +138,15 @@ impl Runtime {
     /// The actors alive now.
     pub(crate) fn live_cells(&self) -> Vec<Arc<Cell>> {
         lock(&self.cells).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Actors that can run at the same moment.
+    pub(crate) fn parallelism(&self) -> u32 {
+        let workers = self
+            .executor
+            .handle()
+            .map_or(1, |handle| handle.metrics().num_workers());
+        u32::try_from(workers.max(1)).unwrap_or(u32::MAX)
     }
 
     /// Asks every root to end.

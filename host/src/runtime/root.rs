@@ -37,7 +37,7 @@ where
 
 fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Arc<Cell> {
     let inbox = new_inbox(name);
-    let core = Core::new(inbox.id().clone(), Vec::new(), None, runtime.native_limits);
+    let core = Core::new(inbox.id().clone(), Vec::new(), None, runtime.options.native_limits);
     let grants = Grants {
         directories: Vec::new(),
         args: Vec::new(),

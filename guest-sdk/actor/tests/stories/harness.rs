@@ -81,6 +81,9 @@ impl Boundary for Recorder {
     fn now(&self) -> u64 {
         self.clock.load(Ordering::Relaxed)
     }
+    fn parallelism(&self) -> u32 {
+        2
+    }
     fn wake_at(&self, time: u64) {
         self.note(format!("wake {time}")).unwrap();
     }

@@ -18,7 +18,8 @@ impl Bench {
     /// Round trips of 32 B on one stream.
     async fn round_trips(orders: Context<(), u32>) -> Result<()> {
         conduct(orders, async |partner, orders| {
-            let play = async |game: Context<Small, Small>, ()| game.stream(async |balls| play(&orders, &balls).await).await;
+            let play =
+                async |game: Context<Small, Small>, ()| game.stream(async |balls| play(&orders, &balls).await).await;
             partner.open_context("echo", &(), play).await
         })
         .await

@@ -310,7 +310,10 @@ fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later()
         w.core(CHILD).cancel(inner, None).expect("known");
         w.pass(700 * MS);
         assert_eq!(w.actors[CHILD].traps, 0, "it waits for the context inside the block");
-        assert!(w.has_left(below), "and the child was asked on its behalf, or by its own ladder");
+        assert!(
+            w.has_left(below),
+            "and the child was asked on its behalf, or by its own ladder"
+        );
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
         w.drive();
         assert_eq!(w.cancelled(ROOT, caller).canceller, w.id(ROOT));

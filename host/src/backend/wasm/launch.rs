@@ -12,10 +12,10 @@ use super::engine::Engine;
 use super::instance::{Instance, InstanceLimits};
 use super::stopped::{KillSwitch, Stopped};
 use crate::config;
+use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::{GrantedDir, Grants};
-use crate::runtime::driver::{self, drive, Body, Interrupt};
-use crate::runtime::Launch;
+use crate::runtime::driver::{self, Body, Interrupt, drive};
 
 /// A component and the engine that runs it.
 #[derive(Debug)]
@@ -45,13 +45,22 @@ impl Launch for WasmCode {
 
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let kill = Arc::new(KillSwitch::default());
-        let interrupter = Arc::new(Interrupter { engine: self.engine.clone(), kill: kill.clone() });
+        let interrupter = Arc::new(Interrupter {
+            engine: self.engine.clone(),
+            kill: kill.clone(),
+        });
         let component = self.component.clone();
         let instantiate = {
             let (cell, interrupter) = (cell.clone(), interrupter.clone());
             async move {
-                let limits = InstanceLimits { memory: cell.grants.memory as usize, ..InstanceLimits::default() };
-                let access = access(&cell.grants);
+                let limits = InstanceLimits {
+                    memory: cell.grants.memory as usize,
+                    ..InstanceLimits::default()
+                };
+                let access = Access {
+                    inline_files: cell.runtime.options.inline_files,
+                    ..access(&cell.grants)
+                };
                 let boundary = cell as Arc<dyn Boundary>;
                 let instance = component.instantiate(boundary, access, limits, kill).await?;
                 Ok(WasmBody { instance, interrupter })
@@ -115,6 +124,10 @@ impl Interrupt for Interrupter {
 
 impl From<Stopped> for driver::Stopped {
     fn from(stopped: Stopped) -> Self {
-        Self { kind: stopped.kind, message: stopped.message, backtrace: stopped.backtrace }
+        Self {
+            kind: stopped.kind,
+            message: stopped.message,
+            backtrace: stopped.backtrace,
+        }
     }
 }

@@ -30,7 +30,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-#[expect(unused_imports, reason = "the whole door of this folder; its users take what they need")]
+#[expect(
+    unused_imports,
+    reason = "the whole door of this folder; its users take what they need"
+)]
 pub(crate) use self::{
     access::{Access, PreopenedDir, Stdio},
     cache::{Cache, CacheError},

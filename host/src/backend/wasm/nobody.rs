@@ -29,6 +29,10 @@ impl Boundary for Nobody {
         0
     }
 
+    fn parallelism(&self) -> u32 {
+        1
+    }
+
     fn wake_at(&self, _time: u64) {}
 
     fn open(&self, _options: OpenOptions, _args: Vec<u8>) -> Result<Key, BoxedError> {

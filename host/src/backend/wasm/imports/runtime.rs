@@ -15,6 +15,10 @@ impl Host for State {
         Ok(self.boundary.now())
     }
 
+    fn parallelism(&mut self) -> wasmtime::Result<u32> {
+        Ok(self.boundary.parallelism())
+    }
+
     fn wake_at(&mut self, time: u64) -> wasmtime::Result<()> {
         self.boundary.wake_at(time);
         Ok(())
