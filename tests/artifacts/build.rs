@@ -7,7 +7,7 @@ use std::{env, fs};
 use steading_build::{Artifact, Build};
 
 /// Whatever a component is made of.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "wit",
     "guest-sdk",
     "tests/guests",
@@ -16,6 +16,7 @@ const SOURCES: [&str; 8] = [
     "examples/pingpong",
     "examples/search",
     "Cargo.toml",
+    "Cargo.lock",
 ];
 const EXAMPLES: [&str; 3] = ["hello", "pingpong", "search"];
 
