@@ -209,7 +209,7 @@ impl Host {
             capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
             size: component.size(),
             digest: component.digest().to_owned(),
-            from_cache: component.from_cache(),
+            is_cached: component.is_cached(),
         };
         self.register(name, Arc::new(WasmCode::new(self.engine.clone(), component)));
         code
@@ -226,7 +226,7 @@ impl Host {
             capabilities: Vec::new(),
             size: 0,
             digest: String::new(),
-            from_cache: false,
+            is_cached: false,
         };
         self.register(&actor.name, Arc::new(code));
         described
@@ -320,7 +320,7 @@ pub struct Code {
     capabilities: Vec<String>,
     size: usize,
     digest: String,
-    from_cache: bool,
+    is_cached: bool,
 }
 
 impl Code {
@@ -368,8 +368,8 @@ impl Code {
     }
 
     /// Whether it had been compiled before.
-    pub fn from_cache(&self) -> bool {
-        self.from_cache
+    pub fn is_cached(&self) -> bool {
+        self.is_cached
     }
 }
 

@@ -34,3 +34,8 @@ pub use steading_actor::{
     EndpointInfo, EndpointKind, Error, ErrorKind, Level, Nursery, Outcome, Parameter, Portal, Result, Rung, Running,
     Side, Spec, Stream, Window, checkpoint, current, nursery, shield, sleep, sleep_until, timeout,
 };
+
+/// The embedding example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -27,11 +27,16 @@ fn transcripts(text: &str) -> Vec<(String, String)> {
 }
 
 fn check(example: &str) {
-    let path = Path::new(WORKSPACE).join("examples").join(example).join("README.md");
-    let text = fs::read_to_string(path).expect("every example has a README");
+    check_file(&format!("examples/{example}/README.md"));
+}
+
+fn check_file(path: &str) {
+    let text = read(path);
     let transcripts = transcripts(&text);
     assert!(!transcripts.is_empty(), "it shows a command");
     for (command, output) in transcripts {
+        // What a clone is told to run through cargo is the binary that these tests were built with.
+        let command = command.replace("cargo run --release --", "steading");
         let got = shell(&command).exits(0);
         assert_eq!(got.out, output, "$ {command}\n{}", got.err);
     }
@@ -45,4 +50,40 @@ fn hello_does_what_its_readme_says() {
 #[test]
 fn pingpong_does_what_its_readme_says() {
     check("pingpong");
+}
+
+#[test]
+fn the_first_commands_of_the_readme_do_what_it_says() {
+    check_file("README.md");
+}
+
+#[test]
+fn the_smallest_actor_of_the_readme_is_the_example() {
+    let source = read("examples/hello/src/lib.rs");
+    assert!(read("README.md").contains(&format!("```rust,ignore\n{source}```\n")));
+}
+
+#[test]
+fn the_tests_that_the_readme_names_exist() {
+    let readme = read("README.md");
+    let named: Vec<&str> = readme
+        .split('`')
+        .filter(|word| word.len() > 30 && is_name(word))
+        .collect();
+    assert!(named.len() > 5, "it names tests: {named:?}");
+    let tests: String = fs::read_dir(Path::new(WORKSPACE).join("tests/it"))
+        .expect("it is there")
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+        .collect();
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}()")), "{name}");
+    }
+}
+
+fn is_name(word: &str) -> bool {
+    word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase())
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(WORKSPACE).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

@@ -104,7 +104,7 @@ fn what_was_loaded_once_comes_from_the_cache() {
     story(async |host| {
         host.load(VALUES)?;
         let again = host.load(VALUES)?;
-        assert!(again.from_cache());
+        assert!(again.is_cached());
         assert_eq!(again.size() as u64, fs::metadata(VALUES)?.len());
         assert!(host.cache_report().is_some_and(|cache| cache.entries > 0));
         Ok(())

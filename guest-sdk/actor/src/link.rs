@@ -26,12 +26,14 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::runtime::{Actor, failure};
 use crate::scope::{self, Node, Watch};
-use crate::waiters::{Slot, Waiters};
+use crate::waiters::{Slot, Waiters, Woken};
 
 /// A buffer of this size is sent at once: beyond it, copying costs more than crossing (design, section 1).
 const BATCH_BYTES: usize = 64 << 10;
 /// So is one of this many messages.
 const BATCH_MESSAGES: u32 = 256;
+/// A buffer that has grown beyond this for one message is not kept so.
+const LARGEST_KEPT: usize = 4 * BATCH_BYTES;
 /// What a length takes.
 const PREFIX: usize = 4;
 
@@ -91,6 +93,8 @@ pub(crate) struct LinkState {
     credit: Credit,
     out: Vec<u8>,
     out_messages: u32,
+    /// The actor will flush this.
+    dirty: bool,
     receivers: Waiters,
     senders: Waiters,
     observers: Waiters,
@@ -100,7 +104,7 @@ pub(crate) struct LinkState {
 #[derive(Default)]
 #[must_use]
 pub(crate) struct Aftermath {
-    pub(crate) wakers: Vec<Waker>,
+    pub(crate) wakers: Woken,
     pub(crate) cancel: Vec<(Arc<Node>, Cancellation)>,
 }
 
@@ -109,7 +113,7 @@ impl Aftermath {
         for (node, cancellation) in self.cancel {
             node.cancel(cancellation);
         }
-        self.wakers.into_iter().for_each(Waker::wake);
+        self.wakers.wake();
     }
 }
 
@@ -140,6 +144,7 @@ impl Link {
             credit: Credit::new(nothing),
             out: Vec::new(),
             out_messages: 0,
+            dirty: false,
             receivers: Waiters::default(),
             senders: Waiters::default(),
             observers: Waiters::default(),
@@ -221,7 +226,9 @@ impl Link {
         }
         if state.half == Half::Closed {
             state.taken.add_batch(&batch);
-            state.give_back_half(self);
+            if state.has_taken_half() {
+                state.give_back(self);
+            }
             return Aftermath::default();
         }
         state.inbox.push_back(batch);
@@ -243,7 +250,7 @@ impl Link {
     pub(crate) fn on_cancel(&self, cancellation: Cancellation) -> Aftermath {
         let scope = self.scope();
         Aftermath {
-            wakers: Vec::new(),
+            wakers: Woken::default(),
             cancel: scope.into_iter().map(|node| (node, cancellation.clone())).collect(),
         }
     }
@@ -333,17 +340,27 @@ impl Link {
         after.run();
     }
 
+    /// Sends what is in the buffer, and gives back what was taken if it is worth it.
     pub(crate) fn flush(&self) {
-        lock(&self.state).flush(self);
+        let mut state = lock(&self.state);
+        state.dirty = false;
+        state.flush(self);
+        if state.has_taken_half() {
+            state.give_back(self);
+        }
     }
 
-    /// The next message; `None` to wait for it.
-    pub(crate) fn receive(&self, state: &mut LinkState) -> Option<Result<Option<Bytes>>> {
+    /// The next message as `read` reads it; `None` to wait for it.
+    pub(crate) fn receive<T>(
+        self: &Arc<Self>,
+        state: &mut LinkState,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Option<Result<Option<T>>> {
         match state.check(self) {
             Err(error) => Some(Err(error)),
-            Ok(()) => match state.take() {
+            Ok(()) => match state.take(read) {
                 Some(message) => {
-                    state.give_back_half(self);
+                    state.gather_credit(self);
                     Some(Ok(Some(message)))
                 }
                 None if state.peer_stopped || state.outcome.is_some() => Some(Ok(None)),
@@ -400,7 +417,7 @@ impl LinkState {
             _ => Vec::new(),
         };
         Aftermath {
-            wakers: Vec::new(),
+            wakers: Woken::default(),
             cancel,
         }
     }
@@ -425,13 +442,16 @@ impl LinkState {
 
     /// What every use of the stream checks first: the peer's failure, our stream, our scope.
     fn check(&self, link: &Link) -> Result<()> {
-        if let Some(error) = self.outcome.as_ref().and_then(failure) {
-            return Err(error);
+        match (&self.outcome, self.half) {
+            (None | Some(Outcome::Returned(_)), Half::Open) => scope::check_or(self.scope.as_ref()),
+            _ => Err(self.unusable(link)),
         }
-        if self.half != Half::Open {
-            return Err(Error::invalid(format!("{}: the stream was left", link.endpoint)));
-        }
-        scope::check_or(self.scope.as_ref())
+    }
+
+    #[cold]
+    fn unusable(&self, link: &Link) -> Error {
+        let failed = self.outcome.as_ref().and_then(failure);
+        failed.unwrap_or_else(|| Error::invalid(format!("{}: the stream was left", link.endpoint)))
     }
 
     fn check_sendable(&self) -> Result<()> {
@@ -451,25 +471,39 @@ impl LinkState {
         link.actor.boundary().stop(link.key).ok();
     }
 
-    /// Takes the oldest message out of the oldest batch.
-    fn take(&mut self) -> Option<Bytes> {
+    /// Reads the oldest message, at the front of the oldest batch. It is read in place: to cut it out
+    /// would cost more than to read it.
+    fn take<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let batch = self.inbox.front_mut()?;
         // The host walks every batch before it forwards it, so lengths add up.
-        let length = batch.get_u32_le() as usize;
-        let message = batch.split_to(length);
+        let (message, _) = split_message(batch)?;
+        let length = message.len();
+        let value = read(message);
+        batch.advance(PREFIX + length);
         if batch.is_empty() {
             self.inbox.pop_front();
         }
         self.taken.add(length);
-        Some(message)
+        Some(value)
     }
 
     /// Credit returns by halves of the window: often enough that the peer need not wait, rarely enough
     /// that it costs nothing.
-    fn give_back_half(&mut self, link: &Link) {
+    fn has_taken_half(&self) -> bool {
         let half_messages = self.taken.messages.saturating_mul(2) >= self.window.messages;
-        if half_messages || self.taken.bytes.saturating_mul(2) >= u64::from(self.window.bytes) {
-            self.give_back(link);
+        half_messages || self.taken.bytes.saturating_mul(2) >= u64::from(self.window.bytes)
+    }
+
+    /// What is taken between two flushes goes back as one: nobody would hear of it earlier.
+    fn gather_credit(&mut self, link: &Arc<Link>) {
+        if self.has_taken_half() {
+            self.mark_dirty(link);
+        }
+    }
+
+    fn mark_dirty(&mut self, link: &Arc<Link>) {
+        if !std::mem::replace(&mut self.dirty, true) {
+            link.actor.mark_dirty(link);
         }
     }
 
@@ -509,18 +543,28 @@ impl LinkState {
     /// and at once, so that its sender learns if it is refused.
     fn pushed(&mut self, link: &Arc<Link>, start: usize) -> Result<()> {
         if self.out.len() - start > BATCH_BYTES {
-            let large = self.out.split_off(start);
-            self.flush(link);
-            self.out_messages = 0;
-            let sent = link.actor.boundary().send_batch(link.key, &large);
-            return sent.map_err(|refusal| Error::refused("send", refusal));
+            return self.send_large(link, start);
         }
         if self.out.len() >= BATCH_BYTES || self.out_messages >= BATCH_MESSAGES {
             self.flush(link);
-        } else if self.out_messages == 1 {
-            link.actor.mark_dirty(link);
+        } else {
+            self.mark_dirty(link);
         }
         Ok(())
+    }
+
+    fn send_large(&mut self, link: &Link, start: usize) -> Result<()> {
+        if start > 0 {
+            let large = self.out.split_off(start);
+            self.out_messages -= 1;
+            self.flush(link);
+            self.out = large;
+        }
+        let sent = link.actor.boundary().send_batch(link.key, &self.out);
+        self.out_messages = 0;
+        self.out.clear();
+        self.out.shrink_to(LARGEST_KEPT);
+        sent.map_err(|refusal| Error::refused("send", refusal))
     }
 
     fn flush(&mut self, link: &Link) {
@@ -618,8 +662,10 @@ impl<'a> Parked<'a> {
 
 impl Drop for Parked<'_> {
     fn drop(&mut self) {
-        // Bound, so that the waker is dropped after the lock.
-        let _waker = lock(&self.link.state).waiters(self.on).remove(&self.slot);
+        if self.slot.is_taken() {
+            // Bound, so that the waker is dropped after the lock.
+            let _waker = lock(&self.link.state).waiters(self.on).remove(&self.slot);
+        }
     }
 }
 

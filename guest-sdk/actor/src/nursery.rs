@@ -22,7 +22,7 @@ use crate::link::Aftermath;
 use crate::portal::{self, Portal};
 use crate::runtime::{Actor, KeyMap};
 use crate::scope::{self, Block, Node, Watch, scoped};
-use crate::waiters::{Slot, Waiters};
+use crate::waiters::{Slot, Waiters, Woken};
 use crate::{codec, lock};
 
 /// The children of one actor, and the nurseries they are in.
@@ -283,12 +283,12 @@ async fn run_once(nursery: Nursery, spec: Spec, endpoint: String, args: Result<V
     {
         nursery.fail(error);
     }
-    let mut woken = Vec::new();
+    let mut woken = Woken::default();
     let mut slot = lock(&slot);
     slot.result = Some(result);
     slot.waiters.drain_into(&mut woken);
     drop(slot);
-    woken.into_iter().for_each(Waker::wake);
+    woken.wake();
 }
 
 async fn call_once(nursery: &Nursery, spec: Spec, endpoint: &str, args: Result<Vec<u8>>) -> Result<Bytes> {

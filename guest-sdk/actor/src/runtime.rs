@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::Waker;
 
 use bytes::Bytes;
 use steading_types::{
@@ -24,6 +23,7 @@ use crate::lock;
 use crate::nursery::{Child, Children};
 use crate::portal::Portal;
 use crate::timer::Timers;
+use crate::waiters::Woken;
 
 /// One actor: its contexts, children and timers over a boundary. A handle; clones are the same actor.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ struct State {
     links: KeyMap<Arc<Link>>,
     children: Children,
     timers: Timers,
-    /// Links with messages to send, in the order they got their first.
+    /// Links with something to send, in the order they got their first.
     dirty: Vec<Arc<Link>>,
 }
 
@@ -135,14 +135,17 @@ impl Actor {
 
     /// Fires the timers that are due.
     pub fn advance(&self, now: u64) {
-        let mut woken = Vec::new();
+        let mut woken = Woken::default();
         self.with_timers(|timers| timers.expire(now, &mut woken));
-        woken.into_iter().for_each(Waker::wake);
+        woken.wake();
     }
 
-    /// Sends what tasks have left in their buffers.
+    /// Sends what tasks have left in their buffers, and the credit they have gathered.
     pub fn flush(&self) {
         let mut dirty = std::mem::take(&mut lock(&self.0.state).dirty);
+        if dirty.is_empty() {
+            return;
+        }
         for link in dirty.drain(..) {
             link.flush();
         }

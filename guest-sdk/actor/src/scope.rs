@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::portal::Portal;
 use crate::runtime::Actor;
-use crate::waiters::{Slot, Waiters};
+use crate::waiters::{Slot, Waiters, Woken};
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
@@ -107,12 +107,12 @@ impl Node {
     /// Cancels everything in here. Only the first cancellation counts.
     pub(crate) fn cancel(&self, cancellation: Cancellation) {
         lock(&self.inner).cancellation.get_or_insert(cancellation);
-        let mut woken = Vec::new();
+        let mut woken = Woken::default();
         self.mark(&mut woken);
-        woken.into_iter().for_each(Waker::wake);
+        woken.wake();
     }
 
-    fn mark(&self, woken: &mut Vec<Waker>) {
+    fn mark(&self, woken: &mut Woken) {
         let mut inner = lock(&self.inner);
         self.cancelled.store(true, Ordering::Release);
         inner.waiters.drain_into(woken);
@@ -130,6 +130,7 @@ impl Node {
         own.or_else(|| self.parent.as_ref()?.cancellation())
     }
 
+    #[cold]
     fn raise(&self) -> Error {
         let cancellation = self.cancellation().unwrap_or_else(|| Cancellation {
             canceller: self.actor.me().clone(),
@@ -163,16 +164,27 @@ impl Drop for Node {
 pub(crate) struct Watch {
     node: Arc<Node>,
     slot: Slot,
+    /// What the node has of us, as long as it is not cancelled.
+    known: Option<Waker>,
 }
 
 impl Watch {
     pub(crate) fn new(node: Arc<Node>) -> Self {
         let slot = Slot::default();
-        Self { node, slot }
+        Self {
+            node,
+            slot,
+            known: None,
+        }
     }
 
+    /// Called at every poll, so it looks for itself whether there is anything to do.
     pub(crate) fn register(&mut self, waker: &Waker) {
+        if !self.node.is_cancelled() && self.known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return;
+        }
         lock(&self.node.inner).waiters.register(&mut self.slot, waker);
+        self.known = Some(waker.clone());
     }
 }
 

@@ -95,8 +95,9 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
     /// The remote error if the peer failed or was cancelled; `PayloadMismatch` if the message is not an
     /// `R`; the cancellation of the current scope.
     pub async fn next(&self) -> Result<Option<R>> {
-        match self.link.wait(On::Receive, |state| self.link.receive(state)).await? {
-            Some(message) => codec::decode(&message).map(Some).map_err(|e| self.mismatch(e)),
+        let receive = |state: &mut _| self.link.receive(state, codec::decode::<R>);
+        match self.link.wait(On::Receive, receive).await? {
+            Some(message) => message.map(Some).map_err(|e| self.mismatch(e)),
             None => Ok(None),
         }
     }

@@ -15,6 +15,7 @@ use steading_types::{Cancellation, Cause, NO_DEADLINE};
 use crate::error::{Error, Result};
 use crate::runtime::Actor;
 use crate::scope::{self, Node, scoped};
+use crate::waiters::Woken;
 
 /// What waits for a time: by time, then by age.
 pub(crate) struct Timers {
@@ -42,7 +43,7 @@ impl Timers {
     }
 
     /// Moves the wakers of all timers that are due to `woken`.
-    pub(crate) fn expire(&mut self, now: u64, woken: &mut Vec<Waker>) {
+    pub(crate) fn expire(&mut self, now: u64, woken: &mut Woken) {
         while let Some(first) = self.waiting.first_entry().filter(|e| e.key().0 <= now) {
             woken.push(first.remove());
         }

@@ -5,9 +5,36 @@
 
 use std::task::Waker;
 
+/// Wakers to be woken once all locks are released. One, which is the rule, needs no allocation.
+#[derive(Default)]
+pub(crate) struct Woken {
+    first: Option<Waker>,
+    rest: Vec<Waker>,
+}
+
+impl Woken {
+    pub(crate) fn push(&mut self, waker: Waker) {
+        match self.first {
+            None => self.first = Some(waker),
+            Some(_) => self.rest.push(waker),
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        self.first.into_iter().chain(self.rest).for_each(Waker::wake);
+    }
+}
+
 /// A place in the queue, kept by the waiting future.
 #[derive(Default)]
 pub(crate) struct Slot(u64);
+
+impl Slot {
+    /// Has the future ever waited in it?
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0 > 0
+    }
+}
 
 /// The wakers of waiting futures.
 #[derive(Default)]
@@ -36,8 +63,8 @@ impl Waiters {
     }
 
     /// Moves all wakers to `woken`, for waking after the lock is gone.
-    pub(crate) fn drain_into(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(self.list.drain(..).map(|(_, waker)| waker));
+    pub(crate) fn drain_into(&mut self, woken: &mut Woken) {
+        self.list.drain(..).for_each(|(_, waker)| woken.push(waker));
     }
 
     /// Does anybody wait?

@@ -232,7 +232,7 @@ pub(crate) fn load(bench: &Bench) -> Result<Row> {
         let start = Instant::now();
         let code = bench.host.load(&bench.component)?;
         samples.push(start.elapsed().as_nanos() as f64);
-        if !code.from_cache() {
+        if !code.is_cached() {
             return Err(Error::msg("the component was not in the cache"));
         }
     }

@@ -178,7 +178,7 @@ fn configured(args: &ActorArgs) -> HostBuilder {
 pub(crate) fn load(host: &Host, guest: &Guest) -> Result<Code> {
     let begun = std::time::Instant::now();
     let code = host.load(&guest.wasm)?;
-    tracing::info!(path = %guest.wasm.display(), cached = code.from_cache(), "loaded in {:.1?}", begun.elapsed());
+    tracing::info!(path = %guest.wasm.display(), cached = code.is_cached(), "loaded in {:.1?}", begun.elapsed());
     Ok(code)
 }
 

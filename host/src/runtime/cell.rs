@@ -71,6 +71,17 @@ impl State {
         }
     }
 
+    /// The receivers whose room deferred data waits for.
+    fn crowded_peers(&self) -> Vec<Peer> {
+        let mut peers: Vec<Peer> = Vec::new();
+        for (peer, ..) in &self.deferred {
+            if !peers.iter().any(|known| Arc::ptr_eq(known, peer)) {
+                peers.push(peer.clone());
+            }
+        }
+        peers
+    }
+
     /// Whether something came up that the sleeping driver does not know of.
     fn wants_driver(&self) -> bool {
         let due = self.core.next_deadline().unwrap_or(NO_DEADLINE);
@@ -120,8 +131,14 @@ impl Cell {
     /// Runs a command of the core now, then sends what it decided.
     pub(crate) fn with<R>(&self, command: impl FnOnce(&mut Core<Peer>) -> R) -> R {
         let now = self.runtime.clock.now();
+        self.apply(|core| command(core.at(now)))
+    }
+
+    /// As [`Cell::with`], for commands that mean the same at any time: messages are many, and to read
+    /// the clock is a good part of what they cost.
+    fn apply<R>(&self, command: impl FnOnce(&mut Core<Peer>) -> R) -> R {
         let mut state = self.lock();
-        let result = command(state.core.at(now));
+        let result = command(&mut state.core);
         if self.native {
             self.dispatch(&mut state);
             if state.wants_driver() {
@@ -171,7 +188,7 @@ impl Cell {
 
     /// When the driver has to look at this actor again, frames apart.
     /// The driver is about to sleep: until when, or `None` if there is something to do first.
-    pub(crate) fn fall_asleep(&self) -> Option<u64> {
+    pub(crate) fn fall_asleep(&self) -> Option<(u64, Vec<Peer>)> {
         let mut state = self.lock();
         if state.has_work() {
             return None;
@@ -179,7 +196,7 @@ impl Cell {
         let core = state.core.next_deadline().unwrap_or(NO_DEADLINE);
         // Read and noted under one lock: a command that comes in between would otherwise wake nobody.
         state.asleep_until = core.min(self.wake_at.load(Ordering::Relaxed));
-        Some(state.asleep_until)
+        Some((state.asleep_until, state.crowded_peers()))
     }
 
     /// Whether the actor's own timer is due; it is then unset.
@@ -218,17 +235,6 @@ impl Cell {
         }
     }
 
-    /// The receivers whose room deferred data waits for.
-    pub(crate) fn crowded_peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = Vec::new();
-        for (peer, ..) in &self.lock().deferred {
-            if !peers.iter().any(|known| Arc::ptr_eq(known, peer)) {
-                peers.push(peer.clone());
-            }
-        }
-        peers
-    }
-
     /// Sends what still waits for room, whether there is any: the actor leaves, and its peers rely on
     /// hearing how each context ended.
     pub(crate) fn flush_last(&self) {
@@ -240,7 +246,9 @@ impl Cell {
     }
 
     fn dispatch(&self, state: &mut State) {
-        self.retry_deferred(state);
+        if !state.deferred.is_empty() {
+            self.retry_deferred(state);
+        }
         while let Some(output) = state.core.poll_output() {
             match output {
                 Output::Send {
@@ -290,12 +298,12 @@ impl Cell {
     }
 
     fn spawn_child(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
-        let prepared = Box::new(self.prepare(&spec)?);
+        let prepared = self.prepare(&spec)?;
         let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
         let now = self.now();
         let mut state = self.lock();
         let portal = state.core.at(now).spawn(nursery, spec, id, peer)?;
-        state.prepared.insert(portal, prepared.under(self, portal));
+        state.prepared.insert(portal, Box::new(prepared.under(self, portal)));
         if self.native {
             self.dispatch(&mut state);
             drop(state);
@@ -347,7 +355,7 @@ impl Boundary for Cell {
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
-        self.with(|core| core.started(context, value))
+        self.apply(|core| core.started(context, value))
     }
 
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
@@ -363,19 +371,19 @@ impl Boundary for Cell {
     }
 
     fn stream_open(&self, context: Key) -> Result<(), Refusal> {
-        self.with(|core| core.stream_open(context))
+        self.apply(|core| core.stream_open(context))
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
-        self.with(|core| core.send_batch(context, batch))
+        self.apply(|core| core.send_batch(context, batch))
     }
 
     fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {
-        self.with(|core| core.credit(context, messages, bytes))
+        self.apply(|core| core.credit(context, messages, bytes))
     }
 
     fn stop(&self, context: Key) -> Result<(), Refusal> {
-        self.with(|core| core.stop(context))
+        self.apply(|core| core.stop(context))
     }
 
     fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {

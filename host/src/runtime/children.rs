@@ -48,11 +48,9 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Tells the child who its parent is, and what the parent calls it.
-    pub(crate) fn under(self: Box<Self>, parent: &Cell, portal: Key) -> Box<Self> {
-        Box::new(Self {
-            parent: Some((parent.inbox.clone(), portal)),
-            ..*self
-        })
+    pub(crate) fn under(mut self, parent: &Cell, portal: Key) -> Self {
+        self.parent = Some((parent.inbox.clone(), portal));
+        self
     }
 
     /// Starts it. Its parent hears `ChildUp` or `ChildEnded`, whatever happens.

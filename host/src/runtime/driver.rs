@@ -74,7 +74,7 @@ pub(crate) async fn drive<B: Body>(
     };
     match driver.attend(create).await {
         Ok(body) => {
-            driver.body = Some(body);
+            driver.body = Some(Box::new(body));
             driver.cell.with(|core| core.up());
         }
         Err(stopped) => driver.die(stopped),
@@ -118,7 +118,7 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 struct Driver<B> {
     cell: Arc<Cell>,
     /// `None` before the code is made, and once it is gone.
-    body: Option<B>,
+    body: Option<Box<B>>,
     interrupter: Arc<dyn Interrupt>,
     frames: Vec<Delivery>,
     timer: Timer,
@@ -142,14 +142,14 @@ impl<B: Body> Driver<B> {
             if self.body.is_some() && (more || due || B::EVERY_WAKE && woken || !events.is_empty()) {
                 more = self.turn(now, events).await;
                 woken = false;
-                turns += 1;
-                if turns % TURNS_IN_A_ROW == 0 {
+                turns = (turns + 1) % TURNS_IN_A_ROW;
+                if turns == 0 {
                     tokio::task::yield_now().await;
                 }
-            } else if self.done.is_none() {
-                self.sleep().await;
-                woken = true;
-                turns = 0;
+            }
+            // Most turns leave nothing to do; where one does, falling asleep finds out.
+            if self.done.is_none() && !(more && self.body.is_some()) {
+                woken |= self.sleep().await;
             }
         }
         self.leave();
@@ -247,18 +247,19 @@ impl<B: Body> Driver<B> {
         self.cell.flush();
     }
 
-    async fn sleep(&mut self) {
-        let Some(deadline) = self.cell.fall_asleep() else {
-            return;
+    /// Waits until there is something to do; `false` if there is already.
+    async fn sleep(&mut self) -> bool {
+        let Some((deadline, crowded)) = self.cell.fall_asleep() else {
+            return false;
         };
         let cell = self.cell.clone();
-        let crowded = cell.crowded_peers();
         tokio::select! {
             biased;
             () = cell.inbox.readable() => {}
             () = self.timer.until(&cell, deadline) => {}
             () = any_room(&crowded), if !crowded.is_empty() => {}
         }
+        true
     }
 
     /// The last things an actor does: nothing alive is left below it.

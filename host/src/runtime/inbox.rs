@@ -140,8 +140,12 @@ impl Inbox {
     pub(crate) fn take_all(&self, into: &mut Vec<Delivery>) -> bool {
         let mut queue = self.lock();
         let nudged = std::mem::take(&mut queue.nudged);
-        into.extend(queue.control.drain(..));
-        into.extend(queue.data.drain(..));
+        if !queue.control.is_empty() {
+            into.extend(queue.control.drain(..));
+        }
+        if !queue.data.is_empty() {
+            into.extend(queue.data.drain(..));
+        }
         queue.data_bytes = 0;
         queue.start_bytes = 0;
         let crowded = std::mem::take(&mut queue.crowded);

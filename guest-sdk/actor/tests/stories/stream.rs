@@ -130,7 +130,7 @@ fn a_message_larger_than_the_window_goes_when_the_window_is_free() {
 }
 
 #[test]
-fn credit_goes_back_by_halves_of_the_window_when_messages_are_taken() {
+fn credit_goes_back_together_once_half_of_the_window_is_taken() {
     let w = World::new();
     let mut task = streaming(&w, async |s| {
         for _ in 0..40 {
@@ -141,7 +141,7 @@ fn credit_goes_back_by_halves_of_the_window_when_messages_are_taken() {
     w.data(1, &[1u32; 40]);
     assert!(w.asked().is_empty(), "arriving is not taking");
     task.waits();
-    assert_eq!(w.asked(), ["stream c1", "credit c1 32 32"]);
+    assert_eq!(w.asked(), ["stream c1", "credit c1 40 40"]);
 }
 
 #[test]

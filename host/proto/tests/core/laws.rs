@@ -248,7 +248,7 @@ impl Play {
         let endpoint = ["scan", "scan", "scan", "plain", "hidden", "missing"][usize::from(endpoint % 6)];
         let own: Vec<_> = self.tasks.iter().filter(|(at, _)| *at == actor).collect();
         let options = OpenOptions {
-            parent: nth(&own, parent).filter(|_| parent % 2 == 0).map(|(_, key)| *key),
+            parent: nth(&own, parent).filter(|_| parent.is_multiple_of(2)).map(|(_, key)| *key),
             deadline: deadline.map(|deadline| u64::from(deadline) * MS / 100),
             window: Window {
                 messages: u32::from(window.0),
@@ -301,7 +301,7 @@ impl Play {
     }
 
     fn nursery_open(&mut self, actor: u8, task: u8) {
-        let (actor, parent) = match nth(&self.tasks, task).filter(|_| task % 2 == 0) {
+        let (actor, parent) = match nth(&self.tasks, task).filter(|_| task.is_multiple_of(2)) {
             Some((actor, key)) => (actor, Some(key)),
             None => (self.actor(actor), None),
         };

@@ -30,7 +30,7 @@ struct Inner {
     size: usize,
     imports: Vec<String>,
     description: Description,
-    from_cache: bool,
+    is_cached: bool,
 }
 
 impl fmt::Debug for Component {
@@ -74,8 +74,8 @@ impl Component {
     }
 
     /// Whether its code came out of the compile cache.
-    pub(crate) fn from_cache(&self) -> bool {
-        self.0.from_cache
+    pub(crate) fn is_cached(&self) -> bool {
+        self.0.is_cached
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -98,7 +98,7 @@ impl Component {
             pre,
             imports,
             description,
-            from_cache,
+            is_cached,
         } = loaded;
         let (engine, name, size) = (engine.clone(), name.to_string(), bytes.len());
         Ok(Self(Arc::new(Inner {
@@ -109,7 +109,7 @@ impl Component {
             size,
             imports,
             description,
-            from_cache,
+            is_cached,
         })))
     }
 }
@@ -118,7 +118,7 @@ struct Loaded {
     pre: GuestPre<State>,
     imports: Vec<String>,
     description: Description,
-    from_cache: bool,
+    is_cached: bool,
 }
 
 fn entry_name(digest: &blake3::Hash, fingerprint: &blake3::Hash) -> String {
@@ -138,7 +138,7 @@ fn cached(cache: &Cache, key: &str, engine: &Engine, file: &str) -> Option<Loade
         pre,
         imports,
         description,
-        from_cache: true,
+        is_cached: true,
     })
 }
 
@@ -163,7 +163,7 @@ fn compiled(engine: &Engine, file: &str, bytes: &[u8], key: &str) -> Result<Load
         pre,
         imports,
         description,
-        from_cache: false,
+        is_cached: false,
     })
 }
 

@@ -178,14 +178,14 @@ fn a_second_load_comes_from_the_cache_and_a_damaged_entry_does_not() {
         pooling: true,
     };
     let bytes = guest("(i32.const 0)");
-    let from_cache = || {
+    let is_cached = || {
         Engine::new(&config)
             .unwrap()
             .load_bytes("guest", &bytes)
             .unwrap()
-            .from_cache()
+            .is_cached()
     };
-    assert_eq!((from_cache(), from_cache()), (false, true));
+    assert_eq!((is_cached(), is_cached()), (false, true));
     for entry in std::fs::read_dir(dir.path().join("cache")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some() {
@@ -194,7 +194,7 @@ fn a_second_load_comes_from_the_cache_and_a_damaged_entry_does_not() {
             std::fs::write(&path, bytes).unwrap();
         }
     }
-    assert_eq!((from_cache(), from_cache()), (false, true));
+    assert_eq!((is_cached(), is_cached()), (false, true));
 }
 
 #[track_caller]
