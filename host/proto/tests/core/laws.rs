@@ -248,7 +248,9 @@ impl Play {
         let endpoint = ["scan", "scan", "scan", "plain", "hidden", "missing"][usize::from(endpoint % 6)];
         let own: Vec<_> = self.tasks.iter().filter(|(at, _)| *at == actor).collect();
         let options = OpenOptions {
-            parent: nth(&own, parent).filter(|_| parent.is_multiple_of(2)).map(|(_, key)| *key),
+            parent: nth(&own, parent)
+                .filter(|_| parent.is_multiple_of(2))
+                .map(|(_, key)| *key),
             deadline: deadline.map(|deadline| u64::from(deadline) * MS / 100),
             window: Window {
                 messages: u32::from(window.0),

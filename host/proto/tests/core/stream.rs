@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame, Limits};
-use steading_types::{Ending, OpenOptions, Refusal, Window};
+use steading_types::{Ending, ErrorKind, Event, Flow, OpenOptions, Policy, Refusal, Window};
 
-use crate::world::{CHILD, ROOT, World, batch, both};
+use crate::world::{CHILD, Guest, ROOT, World, batch, both};
 
 /// A stream whose callee may send this much.
 fn narrow(w: &mut World, messages: u32, bytes: u32) -> (u32, u32) {
@@ -307,5 +307,241 @@ fn data_for_a_context_that_was_released_is_not_delivered() {
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
         w.drive();
         assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+/// A stream on which the caller receives by settings of its own.
+fn receiving(w: &mut World, policy: Policy, messages: u32) -> (u32, u32) {
+    let (caller, task) = w.running();
+    w.core(CHILD).started(task, Vec::new()).expect("once");
+    w.core(CHILD).stream_open(task).expect("once");
+    w.drive();
+    let window = Window {
+        messages,
+        bytes: 1 << 20,
+    };
+    w.core(ROOT)
+        .stream_open_with(caller, Some(Flow { policy, window }))
+        .expect("once");
+    w.drive();
+    (caller, task)
+}
+
+/// As the library does: what the host refuses so is then brought about.
+fn overrun(w: &mut World, actor: usize, key: u32) {
+    let sent = w.core(actor).send_batch(key, &batch(&[b"too much"]));
+    assert_eq!(sent, Err(Refusal::Overrun));
+    w.core(actor).overrun(key);
+}
+
+#[test]
+fn a_receivers_settings_reach_the_sender() {
+    both(|mut w| {
+        let (_, task) = receiving(&mut w, Policy::Buffer(3), 2);
+        let told = w.actors[CHILD].log.iter().any(|event| {
+            let window = Window {
+                messages: 5,
+                bytes: 5 << 19,
+            };
+            matches!(event, Event::Flow { context, policy: Policy::Buffer(3), window: w } if *context == task && *w == window)
+        });
+        assert!(told);
+        w.core(CHILD)
+            .send_batch(task, &batch(&[b"", b"", b"", b"", b""]))
+            .expect("window and buffer");
+        assert_eq!(w.core(CHILD).send_batch(task, &batch(&[b""])), Err(Refusal::Overrun));
+    });
+}
+
+#[test]
+fn what_was_sent_before_the_settings_came_counts_against_them() {
+    for (policy, refusal) in [
+        (Policy::Block, Refusal::NoCredit),
+        (Policy::DropOldest, Refusal::NoCredit),
+        (Policy::OverrunError, Refusal::Overrun),
+    ] {
+        both(|mut w| {
+            let (caller, task) = w.running();
+            w.core(CHILD).started(task, Vec::new()).expect("once");
+            w.core(CHILD).stream_open(task).expect("once");
+            w.core(CHILD)
+                .send_batch(task, &batch(&[b"", b"", b""]))
+                .expect("credit");
+            w.drive();
+            let window = Window { messages: 2, bytes: 9 };
+            let flow = Flow { policy, window };
+            w.core(ROOT).stream_open_with(caller, Some(flow)).expect("once");
+            w.drive();
+            w.core(ROOT).credit(caller, 1, 0).expect("known");
+            w.drive();
+            assert_eq!(w.core(CHILD).send_batch(task, &batch(&[b""])), Err(refusal));
+            w.core(ROOT).credit(caller, 1, 0).expect("known");
+            w.drive();
+            w.core(CHILD)
+                .send_batch(task, &batch(&[b""]))
+                .expect("one is on its way, of two");
+        });
+    }
+}
+
+#[test]
+fn a_callee_that_overruns_fails_at_both_ends_and_is_named() {
+    both(|mut w| {
+        let (caller, task) = receiving(&mut w, Policy::OverrunError, 1);
+        w.core(CHILD).send_batch(task, &batch(&[b"1"])).expect("credit");
+        overrun(&mut w, CHILD, task);
+        w.drive();
+        assert_eq!(
+            w.asked(CHILD, task).expect("its task is cancelled").canceller,
+            w.id(CHILD)
+        );
+        assert_eq!(w.outcome(ROOT, caller), None, "its task still runs");
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        let error = w.failure(ROOT, caller);
+        assert_eq!((error.kind, error.source), (ErrorKind::Overrun, w.id(CHILD)));
+    });
+}
+
+#[test]
+fn a_callee_that_overruns_and_returns_all_the_same_has_failed() {
+    both(|mut w| {
+        let (caller, task) = receiving(&mut w, Policy::OverrunError, 0);
+        overrun(&mut w, CHILD, task);
+        w.core(CHILD)
+            .finish(task, Ending::Returned(Bytes::new()))
+            .expect("once");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::Overrun);
+    });
+}
+
+#[test]
+fn a_callee_that_overruns_and_goes_on_is_interrupted_and_has_overrun() {
+    both(|mut w| {
+        let (caller, task) = receiving(&mut w, Policy::OverrunError, 0);
+        w.actors[CHILD].guest = Guest::Traps;
+        overrun(&mut w, CHILD, task);
+        w.pass(Limits::DEFAULT.cancel_grace);
+        assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::Overrun);
+    });
+}
+
+#[test]
+fn a_caller_that_overruns_waits_for_the_callee_and_has_overrun() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).started(task, Vec::new()).expect("once");
+        let window = Window { messages: 1, bytes: 9 };
+        let policy = Policy::OverrunError;
+        w.core(CHILD)
+            .stream_open_with(task, Some(Flow { policy, window }))
+            .expect("once");
+        w.drive();
+        w.core(ROOT).stream_open(caller).expect("once");
+        w.core(ROOT).send_batch(caller, &batch(&[b"1"])).expect("credit");
+        overrun(&mut w, ROOT, caller);
+        overrun_again(&mut w, caller);
+        w.drive();
+        let error = w.failure(CHILD, task);
+        assert_eq!((error.kind, error.source), (ErrorKind::Overrun, w.id(ROOT)));
+        assert_eq!(w.outcome(ROOT, caller), None, "no scope ends before what it started");
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).source, w.id(ROOT));
+        w.core(ROOT).release(caller);
+        assert_eq!(w.core(ROOT).context_count() + w.core(CHILD).context_count(), 0);
+    });
+}
+
+fn overrun_again(w: &mut World, caller: u32) {
+    let sent = w.core(ROOT).send_batch(caller, &batch(&[b"2"]));
+    assert_eq!(sent, Err(Refusal::Ended), "it is broken off already");
+    w.core(ROOT).overrun(caller);
+}
+
+#[test]
+fn a_callee_that_has_returned_is_not_failed_by_an_overrun_too_late() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).started(task, Vec::new()).expect("once");
+        let window = Window { messages: 0, bytes: 9 };
+        let policy = Policy::OverrunError;
+        w.core(CHILD)
+            .stream_open_with(task, Some(Flow { policy, window }))
+            .expect("once");
+        w.drive();
+        w.core(ROOT).stream_open(caller).expect("once");
+        w.core(CHILD)
+            .finish(task, Ending::Returned(Bytes::new()))
+            .expect("once");
+        w.flush();
+        overrun(&mut w, ROOT, caller);
+        w.drive();
+        assert_eq!(w.returned(ROOT, caller), b"", "the result stands");
+    });
+}
+
+#[test]
+fn a_buffer_no_host_would_hold_is_refused() {
+    both(|mut w| {
+        let (caller, task) = w.running();
+        w.core(CHILD).started(task, Vec::new()).expect("once");
+        w.drive();
+        let flow = |policy| Flow {
+            policy,
+            window: Window::DEFAULT,
+        };
+        let too_much = flow(Policy::Buffer(u32::MAX));
+        assert_eq!(
+            w.core(ROOT).stream_open_with(caller, Some(too_much)),
+            Err(Refusal::Limit)
+        );
+        let good = flow(Policy::Buffer(Limits::DEFAULT.window.messages - 64));
+        w.core(ROOT)
+            .stream_open_with(caller, Some(good))
+            .expect("nothing was opened");
+    });
+}
+
+#[test]
+fn settings_come_once() {
+    both(|mut w| {
+        let (_, task) = receiving(&mut w, Policy::OverrunError, 1);
+        let again = Frame::Flow {
+            policy: Policy::Block,
+            window: Window::DEFAULT,
+        };
+        let now = w.now;
+        let core = &mut w.actors[CHILD].core;
+        core.handle(&ROOT, Dest::Key(task), again, now);
+        assert_eq!(core.dropped().unexpected, 1);
+        assert_eq!(core.send_batch(task, &batch(&[b"", b""])), Err(Refusal::Overrun));
+    });
+}
+
+#[test]
+fn a_payload_that_cannot_be_read_is_relayed_to_who_sent_it() {
+    both(|mut w| {
+        let (caller, task) = w.streaming();
+        w.core(ROOT).reject(caller, "not a number").expect("running");
+        w.drive();
+        assert_eq!(w.failure(CHILD, task).kind, ErrorKind::PayloadMismatch);
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        w.drive();
+        let error = w.failure(ROOT, caller);
+        assert_eq!(
+            (error.kind, &*error.message),
+            (ErrorKind::PayloadMismatch, "not a number")
+        );
+    });
+    both(|mut w| {
+        let (caller, task) = w.streaming();
+        w.core(CHILD).reject(task, "not a number").expect("running");
+        w.core(CHILD)
+            .finish(task, Ending::Returned(Bytes::new()))
+            .expect("once");
+        w.drive();
+        assert_eq!(w.failure(ROOT, caller).source, w.id(CHILD));
     });
 }

@@ -173,7 +173,7 @@ impl Monitor {
             Event::NurseryClosed(key) => {
                 assert!(self.nurseries_closed.insert((actor, *key)), "a nursery closed twice");
             }
-            Event::Start(_) | Event::Credit { .. } | Event::ChildUp { .. } => {}
+            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
         }
     }
 
@@ -244,6 +244,7 @@ fn context_of(event: &Event) -> Option<Key> {
         Event::Started { context, .. }
         | Event::Data { context, .. }
         | Event::Credit { context, .. }
+        | Event::Flow { context, .. }
         | Event::Cancel { context, .. }
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),

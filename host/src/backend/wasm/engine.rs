@@ -325,7 +325,6 @@ fn base() -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(limits::BACKTRACE_FRAMES));
-    if std::env::var_os("PERFMAP").is_some() { config.profiler(wasmtime::ProfilingStrategy::PerfMap); } // TEMP
     config
 }
 
