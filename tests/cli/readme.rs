@@ -36,7 +36,7 @@ fn check_file(path: &str) {
     assert!(!transcripts.is_empty(), "it shows a command");
     for (command, output) in transcripts {
         // What a clone is told to run through cargo is the binary that these tests were built with.
-        let command = command.replace("cargo run --release --", "steading");
+        let command = command.replace("cargo run --release -p steading --", "steading");
         let got = shell(&command).exits(0);
         assert_eq!(got.out, output, "$ {command}\n{}", got.err);
     }
@@ -68,7 +68,7 @@ fn the_tests_that_the_readme_names_exist() {
     let readme = read("README.md");
     let named: Vec<&str> = readme
         .split('`')
-        .filter(|word| word.len() > 30 && is_name(word))
+        .filter(|word| word.len() > 25 && is_name(word))
         .collect();
     assert!(named.len() > 5, "it names tests: {named:?}");
     let tests: String = fs::read_dir(Path::new(WORKSPACE).join("tests/it"))
