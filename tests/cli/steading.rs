@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use steading_test_artifacts::{TARGET_DIR, WORKSPACE};
 
-/// Long enough for the one command that builds a crate.
-const WATCHDOG: Duration = Duration::from_secs(150);
+/// Long enough for the one command that builds a crate, on a machine that is busy.
+const WATCHDOG: Duration = Duration::from_secs(600);
 
 /// What a command left.
 #[derive(Debug)]
