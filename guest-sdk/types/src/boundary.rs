@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::{ActorId, BoxedError, Cancellation, Key, Outcome, PortalKey};
+use crate::{ActorId, BoxedError, Cancellation, Flow, Key, Outcome, Policy, PortalKey};
 
 /// "No timer": the time that never comes.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -78,6 +78,8 @@ pub enum Refusal {
     Ended,
     /// The receiver granted less.
     NoCredit,
+    /// The receiver granted less, and its policy does not let that pass: the context has failed.
+    Overrun,
     /// Lengths and bytes of a batch do not add up.
     MalformedBatch,
     /// A payload is larger than the limit.
@@ -99,6 +101,7 @@ impl std::fmt::Display for Refusal {
             Self::StreamAlreadyOpened => "a context has one stream, and it was opened already",
             Self::Ended => "the context or this half of its stream has ended",
             Self::NoCredit => "the receiver has granted no credit for this",
+            Self::Overrun => "the receiver has granted no credit for this, and the context has failed for it",
             Self::MalformedBatch => "lengths and bytes of the batch do not add up",
             Self::TooLarge => "the payload is larger than the limit",
             Self::Closing => "the nursery is closing",
@@ -283,6 +286,15 @@ pub enum Event {
         /// Payload bytes taken.
         bytes: u32,
     },
+    /// The peer has opened its half of the stream with settings of its own.
+    Flow {
+        /// Which context.
+        context: Key,
+        /// What becomes of messages beyond the window.
+        policy: Policy,
+        /// What this side may have on its way from now on, counting what already is.
+        window: Window,
+    },
     /// The task of this context is asked to end.
     Cancel {
         /// Which context.
@@ -408,8 +420,10 @@ pub trait Boundary: Send + Sync + 'static {
     fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal>;
     /// Caller: nobody looks at this context again.
     fn release(&self, context: Key);
-    /// Opens this side's half of the stream, once.
-    fn stream_open(&self, context: Key) -> Result<(), Refusal>;
+    /// Either side: a payload of the peer's does not have its type. Ends the context with that, at both ends.
+    fn reject(&self, context: Key, message: &str) -> Result<(), Refusal>;
+    /// Opens this side's half of the stream, once; `None` leaves the peer what it was granted, and blocks.
+    fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal>;
     /// Sends whole messages, each behind a little-endian u32 length. Refused as a whole or not at all.
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal>;
     /// Gives back credit for messages taken.

@@ -112,7 +112,7 @@ pub struct BoxedError {
     #[n(4)]
     pub source: ActorId,
     /// Every actor that handed it on, nearest to the source first.
-    #[n(5)]
+    #[cbor(n(5), decode_with = "decode_path")]
     pub relay_path: Vec<ActorId>,
     /// The source's backtrace, bounded.
     #[n(6)]
@@ -123,6 +123,10 @@ pub struct BoxedError {
 }
 
 impl BoxedError {
+    /// Hops after which a path is no longer extended, and is not believed: each takes far more room in
+    /// memory than in a frame.
+    pub const MOST_HOPS: usize = 64;
+
     /// An error of this kind that arises here and now.
     pub fn new(kind: ErrorKind, source: ActorId, message: impl Into<String>) -> Self {
         Self {
@@ -134,6 +138,16 @@ impl BoxedError {
             relay_path: Vec::new(),
             backtrace: None,
             context: 0,
+        }
+    }
+
+    /// The error of a sender that went beyond what its receiver had granted (semantics 8).
+    pub fn overrun(sender: ActorId, receiver: &ActorId) -> Self {
+        let message = format!("{sender} sent more than {receiver} had granted");
+        let type_name = "StreamOverrun".to_owned();
+        Self {
+            type_name,
+            ..Self::new(ErrorKind::Overrun, sender, message)
         }
     }
 
@@ -185,6 +199,20 @@ fn decode_bytes<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Option<By
         return Ok(None);
     }
     Ok(Some(Bytes::copy_from_slice(d.bytes()?)))
+}
+
+fn decode_path<C>(d: &mut minicbor::Decoder<'_>, ctx: &mut C) -> Result<Vec<ActorId>, minicbor::decode::Error> {
+    let hops = d.array()?.and_then(|hops| usize::try_from(hops).ok());
+    let Some(hops) = hops.filter(|hops| *hops <= BoxedError::MOST_HOPS) else {
+        return Err(minicbor::decode::Error::message(
+            "a relay path is an array, and bounded",
+        ));
+    };
+    let mut path = Vec::with_capacity(hops);
+    for _ in 0..hops {
+        path.push(d.decode_with(ctx)?);
+    }
+    Ok(path)
 }
 
 fn nil_bytes() -> Option<Option<Bytes>> {

@@ -2,6 +2,57 @@
 
 use crate::Window;
 
+/// What becomes of a message for which the receiver has granted no credit: chosen by the receiver when it
+/// opens its half of the stream (semantics 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Policy {
+    /// `send` waits for credit. Nothing is lost, and a slow receiver slows its sender down.
+    #[default]
+    #[n(0)]
+    Block,
+    /// The sender's context fails with an overrun, at both ends.
+    #[n(1)]
+    OverrunError,
+    /// So many messages more than the window are taken in; then as [`OverrunError`](Self::OverrunError).
+    #[n(2)]
+    Buffer(#[n(0)] u32),
+    /// The receiver keeps the latest messages of its window, drops older ones, and is told how many.
+    #[n(3)]
+    DropOldest,
+}
+
+impl Policy {
+    /// Does a send without credit end the context?
+    pub fn is_fatal(self) -> bool {
+        matches!(self, Self::OverrunError | Self::Buffer(_))
+    }
+}
+
+/// What a receiver asks for when it opens its half of the stream (semantics 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What becomes of messages beyond the window.
+    pub policy: Policy,
+    /// How much may be on its way.
+    pub window: Window,
+}
+
+impl Flow {
+    /// The window the sender is granted: under [`Policy::Buffer`] the buffer is a part of it. Its bytes
+    /// grow in proportion, so that messages of ordinary size can fill it.
+    pub fn granted(&self) -> Window {
+        let Window { messages, bytes } = self.window;
+        let Policy::Buffer(more) = self.policy else {
+            return self.window;
+        };
+        let grown = u64::from(bytes) + u64::from(more) * u64::from(bytes / messages.max(1));
+        Window {
+            messages: messages.saturating_add(more),
+            bytes: u32::try_from(grown).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// What a sender may still send (semantics 8).
 ///
 /// A message needs one message of credit and its length in bytes, but never more than fifteen sixteenths
@@ -11,7 +62,8 @@ use crate::Window;
 /// small ones need no credit of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
-    messages: u32,
+    /// Below zero after the window became narrower than what is on its way.
+    messages: i64,
     bytes: i64,
     window: Window,
 }
@@ -20,10 +72,17 @@ impl Credit {
     /// Everything free.
     pub fn new(window: Window) -> Self {
         Self {
-            messages: window.messages,
+            messages: i64::from(window.messages),
             bytes: i64::from(window.bytes),
             window,
         }
+    }
+
+    /// The receiver has chosen another window. What is on its way counts against it.
+    pub fn rewindow(&mut self, window: Window) {
+        self.messages += i64::from(window.messages) - i64::from(self.window.messages);
+        self.bytes += i64::from(window.bytes) - i64::from(self.window.bytes);
+        self.window = window;
     }
 
     /// Whether a message of this length may go now.
@@ -44,14 +103,19 @@ impl Credit {
         if !self.allows(len) {
             return false;
         }
+        self.overdraw(len);
+        true
+    }
+
+    /// Takes the credit of a message that somebody who knows better has let go.
+    pub fn overdraw(&mut self, len: usize) {
         self.messages -= 1;
         self.bytes -= i64::try_from(len).unwrap_or(i64::MAX);
-        true
     }
 
     /// The receiver took messages. Credit is never created: it ends at the window.
     pub fn give(&mut self, messages: u32, bytes: u32) {
-        self.messages = self.messages.saturating_add(messages).min(self.window.messages);
+        self.messages = (self.messages + i64::from(messages)).min(i64::from(self.window.messages));
         self.bytes = (self.bytes + i64::from(bytes)).min(i64::from(self.window.bytes));
     }
 
@@ -62,7 +126,7 @@ impl Credit {
 
     /// Whether nothing is on its way.
     pub fn is_full(&self) -> bool {
-        self.messages == self.window.messages && self.bytes == i64::from(self.window.bytes)
+        self.messages == i64::from(self.window.messages) && self.bytes == i64::from(self.window.bytes)
     }
 }
 
@@ -101,6 +165,32 @@ mod tests {
         let mut credit = Credit::new(Window { messages: 4, bytes: 10 });
         credit.give(1000, 1000);
         assert_eq!(credit, Credit::new(Window { messages: 4, bytes: 10 }));
+    }
+
+    #[test]
+    fn a_new_window_counts_what_is_on_its_way() {
+        let mut credit = Credit::new(Window { messages: 4, bytes: 40 });
+        assert!((0..4).all(|_| credit.take(1)));
+        credit.rewindow(Window { messages: 2, bytes: 40 });
+        credit.give(2, 2);
+        assert!(!credit.allows(1), "two are still on their way, and two are all");
+        credit.give(1, 1);
+        assert!(credit.take(1) && !credit.allows(1));
+        credit.rewindow(Window { messages: 3, bytes: 40 });
+        assert!(credit.take(1), "a wider one is there at once");
+    }
+
+    #[test]
+    fn a_buffer_widens_the_window_in_proportion() {
+        let flow = Flow {
+            policy: Policy::Buffer(32),
+            window: Window::DEFAULT,
+        };
+        let granted = Window {
+            messages: 96,
+            bytes: 3 << 19,
+        };
+        assert_eq!(flow.granted(), granted);
     }
 
     #[test]

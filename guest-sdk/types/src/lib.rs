@@ -14,5 +14,5 @@ pub use boundary::{
     OpenOptions, Parameter, Refusal, Rung, Spec, Start, Window,
 };
 pub use error::{BoxedError, ErrorKind, Outcome};
-pub use flow::{Credit, push_message, split_message};
+pub use flow::{Credit, Flow, Policy, push_message, split_message};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};

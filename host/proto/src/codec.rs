@@ -5,6 +5,7 @@
 
 use steading_types::split_message;
 
+use crate::canonical;
 use crate::frame::{Dest, Frame};
 
 /// Why bytes are not a frame.
@@ -13,6 +14,9 @@ pub enum DecodeError {
     /// The bytes are not the CBOR of a frame.
     #[error("malformed frame: {0}")]
     Malformed(#[from] minicbor::decode::Error),
+    /// The bytes are CBOR that no core writes: a longer spelling, an unknown field, or too deep.
+    #[error("not as a core writes it, from byte {0} on")]
+    NotCanonical(usize),
     /// A frame is followed by something else.
     #[error("{0} bytes after the end of the frame")]
     Trailing(usize),
@@ -33,17 +37,31 @@ pub fn encode(dest: Dest, frame: &Frame) -> Vec<u8> {
     out
 }
 
-/// Decodes what [`encode`] wrote.
+/// Decodes what [`encode`] wrote, and nothing else: each frame has one spelling. What is decoded takes no
+/// more memory than twice the bytes and a small constant, whatever they say.
 ///
 /// # Errors
 /// [`DecodeError`] for anything else, including a frame followed by more bytes.
 pub fn decode(bytes: &[u8]) -> Result<(Dest, Frame), DecodeError> {
+    let length = canonical::check(bytes).map_err(|offence| DecodeError::NotCanonical(offence.0))?;
+    if length < bytes.len() {
+        return Err(DecodeError::Trailing(bytes.len() - length));
+    }
     let mut decoder = minicbor::Decoder::new(bytes);
     let dest = decoder.decode()?;
     let frame = decoder.decode()?;
-    match bytes.len() - decoder.position() {
-        0 => Ok((dest, check_batch(frame)?)),
-        rest => Err(DecodeError::Trailing(rest)),
+    check_spelling(bytes, dest, &frame)?;
+    Ok((dest, check_batch(frame)?))
+}
+
+/// A field that is not known, or is there and could be left out, makes another spelling of the same frame.
+fn check_spelling(bytes: &[u8], dest: Dest, frame: &Frame) -> Result<(), DecodeError> {
+    let mut encoder = minicbor::Encoder::new(canonical::Same(bytes));
+    let same = encoder.encode(dest).and_then(|encoder| encoder.encode(frame)).is_ok();
+    let rest = encoder.into_writer().0.len();
+    match same && rest == 0 {
+        true => Ok(()),
+        false => Err(DecodeError::NotCanonical(bytes.len() - rest)),
     }
 }
 

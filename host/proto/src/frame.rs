@@ -1,7 +1,7 @@
 //! The frames two cores exchange (semantics 2), and where in the other core they go.
 
 use bytes::Bytes;
-use steading_types::{ActorId, BoxedError, Cancellation, Key, Rung, Uuid, Window};
+use steading_types::{ActorId, BoxedError, Cancellation, Key, Policy, Rung, Uuid, Window};
 
 /// What of the receiving actor a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -100,6 +100,16 @@ pub enum Frame {
         #[n(2)]
         rung: Rung,
     },
+    /// The sender has opened its half of the stream with settings of its own; at most once per direction.
+    #[n(13)]
+    Flow {
+        /// What becomes of messages beyond the window.
+        #[n(0)]
+        policy: Policy,
+        /// What the receiver of this frame may have on its way, counting what already is.
+        #[n(1)]
+        window: Window,
+    },
 }
 
 /// The contents of [`Frame::Start`].
@@ -166,6 +176,7 @@ impl Frame {
             Self::Yield { .. } => "Yield",
             Self::Stop => "Stop",
             Self::Credit { .. } => "Credit",
+            Self::Flow { .. } => "Flow",
             Self::Cancel { .. } => "Cancel",
             Self::CancelAck => "CancelAck",
             Self::Return(_) => "Return",

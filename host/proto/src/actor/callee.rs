@@ -36,6 +36,9 @@ impl<P: Clone> Core<P> {
             self.dropped.unexpected += 1;
             return;
         }
+        if mutant!(self, RefusedStartLeaks) && self.check_start(&start).is_err() {
+            drop(self.accept(from, &start, 0));
+        }
         let accepted = self
             .check_start(&start)
             .and_then(|endpoint| self.accept(from, &start, endpoint));
@@ -87,6 +90,9 @@ impl<P: Clone> Core<P> {
         );
         context.remote = Some(start.origin);
         context.deadline = start.deadline.map_or(NEVER, |left| self.now.saturating_add(left));
+        if mutant!(self, DeadlineLost) {
+            context.deadline = NEVER;
+        }
         let Some(key) = self.contexts.insert(context) else {
             return Err(self.error(ErrorKind::Limit("contexts".into()), "no key is free"));
         };
@@ -115,14 +121,18 @@ impl<P: Clone> Core<P> {
             );
             return Err(self.error(ErrorKind::NotGranted, text));
         }
-        if start.schema != 0 && endpoint.schema != 0 && start.schema != endpoint.schema {
+        if !mutant!(self, SchemaUnchecked)
+            && start.schema != 0
+            && endpoint.schema != 0
+            && start.schema != endpoint.schema
+        {
             let text = format!(
                 "payload types of endpoint `{}` differ: caller expects schema {:016x}, actor {} has {:016x}",
                 endpoint.name, start.schema, self.me, endpoint.schema
             );
             return Err(self.error(ErrorKind::PayloadMismatch, text));
         }
-        if self.contexts.len() >= self.limits.contexts {
+        if self.contexts.len() >= self.limits.contexts && !mutant!(self, LimitIgnored) {
             let text = format!("actor {} serves {} contexts, its limit", self.me, self.limits.contexts);
             return Err(self.error(ErrorKind::Limit("contexts".into()), text));
         }
@@ -162,7 +172,7 @@ impl<P: Clone> Core<P> {
                 state: CalleeState::Running { started },
                 ..
             } if !*started => {
-                *started = true;
+                *started = !mutant!(self, StartedTwice);
                 self.send_to_peer(key, Frame::Started(value.into()));
                 Ok(())
             }
@@ -194,9 +204,13 @@ impl<P: Clone> Core<P> {
         let Some(context) = self.contexts.get(key) else {
             return Frame::Stop;
         };
+        if let Some(error) = &context.broken {
+            return Frame::Error(error.clone());
+        }
         let (cancel, serial) = (context.cancel.clone(), context.serial);
         let error = match (ending, cancel) {
             // It returned although its scope was cancelled: cancelled (semantics 3).
+            (Ending::Returned(value), Some(_)) if mutant!(self, CancelForgotten) => return Frame::Return(value),
             (Ending::Returned(_) | Ending::Cancelled, Some(cancel)) => BoxedError::cancelled(cancel, self.me.clone()),
             (Ending::Returned(value), None) => match self.check_return(key, &value, started) {
                 Ok(()) => return Frame::Return(value),
@@ -205,6 +219,10 @@ impl<P: Clone> Core<P> {
             (Ending::Cancelled, None) => {
                 BoxedError::cancelled(self.cancellation(None, Cause::Requested), self.me.clone())
             }
+            (Ending::Failed(_), Some(cancel)) if mutant!(self, CancelMasksError) => {
+                BoxedError::cancelled(cancel, self.me.clone())
+            }
+            (Ending::Failed(error), _) if mutant!(self, ForgedErrorPasses) => *error,
             (Ending::Failed(error), cancel) => self.relays.stamp(*error, &self.me, serial, cancel.as_ref()),
         };
         Frame::Error(Box::new(error))
@@ -224,7 +242,9 @@ impl<P: Clone> Core<P> {
             Side::Caller(_) => None,
         });
         match endpoint {
-            Some(endpoint) if endpoint.kind == EndpointKind::Context && !started => {
+            Some(endpoint)
+                if endpoint.kind == EndpointKind::Context && !started && !mutant!(self, NotStartedForgiven) =>
+            {
                 let text = format!("endpoint `{}` returned without ever calling started()", endpoint.name);
                 Err(self.error(ErrorKind::NotStarted, text))
             }
@@ -238,7 +258,7 @@ impl<P: Clone> Core<P> {
             return;
         };
         context.cancel_due = NEVER;
-        if !context.opened_any {
+        if !context.opened_any || mutant!(self, OwnedNotReleased) {
             return;
         }
         for key in self.owned_contexts(owner) {
@@ -278,11 +298,16 @@ impl<P: Clone> Core<P> {
             self.keep_main_error(&terminal);
         }
         if let (Some(peer), Some(remote)) = (peer, remote) {
-            self.origins.remove(&(peer_id.uuid, remote));
-            if !callee.caller_gone {
+            if !mutant!(self, OriginKept) {
+                self.origins.remove(&(peer_id.uuid, remote));
+            }
+            if mutant!(self, TerminalTwice) {
+                self.send(peer.clone(), Dest::Key(remote), (*terminal).clone(), 0);
+            }
+            if !callee.caller_gone || mutant!(self, TerminalToNobody) {
                 self.send(peer.clone(), Dest::Key(remote), *terminal, 0);
             }
-            if let Some(reply) = callee.ack {
+            if let Some(reply) = callee.ack.filter(|_| !mutant!(self, LostAck)) {
                 self.send(peer, Dest::Key(reply), Frame::CancelAck, 0);
             }
         }
@@ -293,6 +318,16 @@ impl<P: Clone> Core<P> {
     }
 
     pub(super) fn handle_cancel(&mut self, key: Key, cancellation: Cancellation, reply: Key) {
+        if mutant!(self, AckAtOnce)
+            && let Some(peer) = self.contexts.get(key).and_then(|context| context.peer.clone())
+        {
+            self.send(peer, Dest::Key(reply), Frame::CancelAck, 0);
+            return self.cancel_task(key, cancellation);
+        }
+        if mutant!(self, WrongCanceller) {
+            let mine = self.cancellation(cancellation.reason, cancellation.cause);
+            return self.cancel_task(key, mine);
+        }
         if let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) {
             callee.ack = Some(reply);
         }
@@ -306,6 +341,10 @@ impl<P: Clone> Core<P> {
         let Some(context) = self.contexts.get_mut(key) else {
             return;
         };
+        if mutant!(self, FirstCancellerOverwritten) && context.cancel.is_some() {
+            context.cancel = Some(cancellation);
+            return;
+        }
         if context.cancel.is_some() {
             return;
         }
@@ -319,7 +358,9 @@ impl<P: Clone> Core<P> {
             context: key,
             cancellation,
         });
-        self.arm(key);
+        if !mutant!(self, GraceTimerLost) {
+            self.arm(key);
+        }
     }
 
     /// The caller gave up this context: an overrun, a payload it cannot read, a lost link.
@@ -374,7 +415,10 @@ impl<P: Clone> Core<P> {
             context.cancel_due = NEVER;
             self.grace_over(key);
         } else if context.deadline <= self.now {
-            let canceller = context.peer_id.clone();
+            let mut canceller = context.peer_id.clone();
+            if mutant!(self, DeadlineByCallee) {
+                canceller = self.me.clone();
+            }
             self.cancel_task(
                 key,
                 Cancellation {
@@ -390,7 +434,7 @@ impl<P: Clone> Core<P> {
     /// late: that has a ladder of its own. What else the task owns is asked on its behalf, so that the
     /// wait is bounded. One that has not begun to pass the cancel on ignores it.
     fn grace_over(&mut self, key: Key) {
-        if !self.waits_for_owned(key) {
+        if !self.waits_for_owned(key) || mutant!(self, TrapTooEarly) {
             return self.trap();
         }
         let Some(context) = self.contexts.get_mut(key) else {

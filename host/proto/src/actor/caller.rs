@@ -35,7 +35,9 @@ impl<P: Clone> Core<P> {
         if let Some(parent) = options.parent {
             self.adopt(parent);
         }
-        self.arm(key);
+        if !mutant!(self, StartTimerLost) {
+            self.arm(key);
+        }
         let start = Start {
             origin: key,
             caller: self.me.clone(),
@@ -43,7 +45,10 @@ impl<P: Clone> Core<P> {
             schema: options.schema,
             deadline: (deadline != NEVER).then(|| deadline.saturating_sub(self.now)),
             window: Window {
-                messages: options.window.messages.min(self.limits.window.messages),
+                messages: match mutant!(self, WindowUnbounded) {
+                    true => options.window.messages,
+                    false => options.window.messages.min(self.limits.window.messages),
+                },
                 bytes: options.window.bytes.min(self.limits.window.bytes),
             },
             args: args.into(),
@@ -97,6 +102,7 @@ impl<P: Clone> Core<P> {
         let own = options.deadline.map_or(NEVER, |left| self.now.saturating_add(left));
         let parent = options
             .parent
+            .filter(|_| !mutant!(self, DeadlineNotInherited))
             .and_then(|parent| self.contexts.get(parent))
             .map_or(NEVER, |parent| parent.deadline);
         own.min(parent)
@@ -123,7 +129,7 @@ impl<P: Clone> Core<P> {
         let Some((key, context)) = owner.and_then(|key| Some((key, self.contexts.get_mut(key)?))) else {
             return;
         };
-        context.owned -= 1;
+        context.owned -= u32::from(!mutant!(self, OwnerNotDisowned));
         if context.owned == 0 {
             self.extend_grace(key);
         }
@@ -156,7 +162,7 @@ impl<P: Clone> Core<P> {
             return;
         }
         caller.state = CallerState::Started;
-        if !caller.released {
+        if !caller.released || mutant!(self, ReleasedStillTold) {
             self.tell(Event::Started {
                 context: key,
                 value,
@@ -172,10 +178,12 @@ impl<P: Clone> Core<P> {
 
     pub(super) fn handle_error(&mut self, key: Key, error: BoxedError) {
         self.relays.remember(&error);
+        let echo = Some(key).filter(|_| mutant!(self, EchoBeatsCanceller));
+        let echo = echo.and_then(|key| self.contexts.get(key)?.cancel.clone());
         self.end(
             key,
             match error.kind {
-                ErrorKind::Cancelled(cancellation) => Outcome::Cancelled(cancellation),
+                ErrorKind::Cancelled(cancellation) => Outcome::Cancelled(echo.unwrap_or(cancellation)),
                 _ => Outcome::Failed(Box::new(error)),
             },
         );
@@ -195,12 +203,17 @@ impl<P: Clone> Core<P> {
         let Some(context) = self.contexts.get_mut(key) else {
             return;
         };
-        let owner = context.owner;
+        let (owner, broken) = (context.owner, context.broken.clone());
         let Some(caller) = context.as_caller() else { return };
-        if caller.state == CallerState::Ended {
+        if caller.state == CallerState::Ended && !mutant!(self, OutcomeTwice) {
             self.dropped.unexpected += 1;
             return;
         }
+        let outcome = match (outcome, broken) {
+            // The cancel was only how the callee was ended; this is why.
+            (Outcome::Cancelled(_), Some(error)) => Outcome::Failed(error),
+            (outcome, _) => outcome,
+        };
         caller.state = CallerState::Ended;
         if caller.released {
             self.contexts.remove(key);
@@ -218,7 +231,7 @@ impl<P: Clone> Core<P> {
         let Some(context) = self.contexts.get_mut(key) else {
             return;
         };
-        if context.is_over() || context.cancel.is_some() {
+        if context.is_over() || (context.cancel.is_some() && !mutant!(self, CancelSentTwice)) {
             return;
         }
         context.cancel = Some(cancellation.clone());
@@ -266,7 +279,7 @@ impl<P: Clone> Core<P> {
             Some(CallerState::Opening { until }) => until,
             _ => NEVER,
         };
-        if cancel_due <= self.now {
+        if cancel_due <= self.now && !mutant!(self, CancelTimeoutNever) {
             self.cancel_timed_out(key);
         } else if cancelled {
             // It waits for the answer, and for that alone.
@@ -292,7 +305,9 @@ impl<P: Clone> Core<P> {
         let Some(context) = self.contexts.get(key) else { return };
         let text = format!("actor {} did not accept in time", context.peer_id);
         let cancellation = self.cancellation(Some("start timed out".into()), Cause::Deadline);
-        self.cancel_callee(key, cancellation);
+        if !mutant!(self, LateStartNotCancelled) {
+            self.cancel_callee(key, cancellation);
+        }
         self.handle_error(key, self.error(ErrorKind::StartTimeout, text));
     }
 }

@@ -75,7 +75,11 @@ impl<P: Clone> Core<P> {
         let Some(key) = self.portals.insert(portal) else {
             return Err(self.error(ErrorKind::Limit("children".into()), "no key is free"));
         };
-        if let Some(scope) = self.nurseries.get_mut(nursery) {
+        if let Some(scope) = self
+            .nurseries
+            .get_mut(nursery)
+            .filter(|_| !mutant!(self, ChildForgotten))
+        {
             scope.children.insert(key);
         }
         self.outputs.push_back(Output::Spawn {
@@ -90,7 +94,9 @@ impl<P: Clone> Core<P> {
         let why = match self.nurseries.get(nursery) {
             _ if self.stage.is_ending() => format!("actor {} is {}", self.me, self.stage.name()),
             None => "its nursery has ended".into(),
-            Some(scope) if scope.closing || scope.cancel.is_some() => "its nursery is closing".into(),
+            Some(scope) if (scope.closing || scope.cancel.is_some()) && !mutant!(self, SpawnWhileClosing) => {
+                "its nursery is closing".into()
+            }
             Some(_) if self.portals.len() >= self.limits.children => {
                 let text = format!(
                     "cannot start `{name}`: actor {} has {} children, its limit",
@@ -123,7 +129,9 @@ impl<P: Clone> Core<P> {
             self.relays.remember(error);
             let reason = format!("sibling {} failed", portal.id);
             let cancellation = self.cancellation(Some(reason), Cause::ParentTeardown);
-            self.cancel_nursery(portal.nursery, &cancellation);
+            if !mutant!(self, SiblingsLiveOn) {
+                self.cancel_nursery(portal.nursery, &cancellation);
+            }
         }
         self.tell(Event::ChildEnded { child, error, rung });
         if let Some(nursery) = self.nurseries.get_mut(portal.nursery) {
@@ -156,7 +164,7 @@ impl<P: Clone> Core<P> {
         let Some(portal) = self.portals.get_mut(child) else {
             return;
         };
-        if std::mem::replace(&mut portal.cancelled, true) {
+        if std::mem::replace(&mut portal.cancelled, true) && !mutant!(self, ChildCancelledTwice) {
             return;
         }
         let peer = portal.peer.clone();
@@ -177,10 +185,9 @@ impl<P: Clone> Core<P> {
     }
 
     fn close_if_empty(&mut self, key: Key) {
-        let done = self
-            .nurseries
-            .get(key)
-            .is_some_and(|nursery| nursery.closing && nursery.children.is_empty());
+        let done = self.nurseries.get(key).is_some_and(|nursery| {
+            nursery.closing && (nursery.children.is_empty() || mutant!(self, NurseryClosesEarly))
+        });
         let Some(nursery) = done.then(|| self.nurseries.remove(key)).flatten() else {
             return;
         };

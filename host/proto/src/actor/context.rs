@@ -14,7 +14,7 @@
 //! A callee's terminal frame is held back in `Finishing` until every context and nursery that its
 //! task opened is over, so that no scope ends before what it started (axiom 1).
 
-use steading_types::{ActorId, Cancellation, Credit, Key, Window};
+use steading_types::{ActorId, BoxedError, Cancellation, Credit, Key, Window};
 
 use super::NEVER;
 use crate::frame::Frame;
@@ -31,6 +31,9 @@ pub(crate) struct Context<P> {
     pub(crate) receiving: Receiving,
     /// The first cancel of this context's task; later ones change nothing.
     pub(crate) cancel: Option<Cancellation>,
+    /// Why this side has broken the context off: it went beyond its credit, or cannot read the peer's
+    /// payload. That, not the cancel that follows, is how the context ends.
+    pub(crate) broken: Option<Box<BoxedError>>,
     /// When the cancel has had its time.
     pub(crate) cancel_due: u64,
     /// When the callee is to be cancelled with cause `Deadline`.
@@ -124,6 +127,8 @@ pub(crate) enum CalleeState {
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) credit: Credit,
+    /// The receiver has settings of its own: does a message without credit end the context?
+    pub(crate) fatal: Option<bool>,
     pub(crate) opened: bool,
     pub(crate) stopped: bool,
 }
@@ -164,11 +169,13 @@ impl<P> Context<P> {
             side,
             sending: Sending {
                 credit: Credit::new(window),
+                fatal: None,
                 opened: false,
                 stopped: false,
             },
             receiving: Receiving::default(),
             cancel: None,
+            broken: None,
             cancel_due: NEVER,
             deadline: NEVER,
             owner: None,

@@ -92,6 +92,9 @@ impl<P: Clone> Core<P> {
         self.stage = Stage::Cancelling(cancellation.clone());
         for key in self.callees() {
             self.cancel_task(key, cancellation.clone());
+            if mutant!(self, CancelMissesTasks) {
+                break;
+            }
         }
         self.stop_if_done();
         self.arm_all();
@@ -140,6 +143,9 @@ impl<P: Clone> Core<P> {
 
     /// Interrupts the guest; it has had its time.
     pub(super) fn trap(&mut self) {
+        if mutant!(self, TrapNever) {
+            return;
+        }
         if self.force == Force::None && !matches!(self.stage, Stage::Dying { .. } | Stage::Stopped) {
             self.force = Force::Trapping {
                 kill_at: self.now.saturating_add(self.limits.trap_grace),
@@ -154,7 +160,7 @@ impl<P: Clone> Core<P> {
     }
 
     pub(super) fn escalate(&mut self) {
-        if matches!(self.force, Force::Trapping { .. }) {
+        if matches!(self.force, Force::Trapping { .. }) && !mutant!(self, KillNever) {
             self.force = Force::Killing;
             self.outputs.push_back(Output::Kill);
         }
@@ -193,7 +199,7 @@ impl<P: Clone> Core<P> {
         };
         match context.side {
             Side::Callee(_) => self.bury_callee(context, error, rung),
-            Side::Caller(_) if context.is_over() || context.cancel.is_some() => {}
+            Side::Caller(_) if context.is_over() || context.cancel.is_some() || mutant!(self, DeadCallerSilent) => {}
             Side::Caller(_) => {
                 let reason = Some(format!("caller died: {}", error.kind));
                 let cancellation = self.cancellation(reason, Cause::PeerLost);
@@ -223,17 +229,26 @@ impl<P: Clone> Core<P> {
         else {
             return;
         };
-        self.origins.remove(&(context.peer_id.uuid, remote));
+        if !mutant!(self, OriginOutlivesDeath) {
+            self.origins.remove(&(context.peer_id.uuid, remote));
+        }
         let Callee {
             ack,
             caller_gone,
             state,
             ..
         } = callee;
-        if !caller_gone {
+        if let (false, Some(error)) = (caller_gone, &context.broken) {
+            // This side had broken it off: nothing hides that (semantics 7).
+            self.send(peer.clone(), Dest::Key(remote), Frame::Error(error.clone()), 0);
+        } else if !caller_gone {
             let last_word = match (state, context.cancel) {
                 // It had failed, and only waited for what it owned: nothing hides that (semantics 7).
-                (CalleeState::Finishing(terminal), _) if matches!(*terminal, Frame::Error(_)) => *terminal,
+                (CalleeState::Finishing(terminal), _)
+                    if matches!(*terminal, Frame::Error(_)) && !mutant!(self, DeathMasksError) =>
+                {
+                    *terminal
+                }
                 (_, Some(cancellation)) if rung != Rung::Acked => {
                     Frame::Error(Box::new(BoxedError::cancelled(cancellation, self.me.clone())))
                 }
@@ -274,7 +289,7 @@ impl<P: Clone> Core<P> {
             Stage::Dying { error, rung, .. } => (Some(error.clone()), *rung),
         };
         self.release_loose();
-        if self.contexts.len() > 0 || self.has_nurseries() {
+        if self.contexts.len() > 0 || (self.has_nurseries() && !mutant!(self, StoppedBeforeChildren)) {
             return;
         }
         self.stage = Stage::Stopped;

@@ -116,6 +116,8 @@ pub struct Core<P> {
     outputs: VecDeque<Output<P>>,
     events: Vec<Event>,
     dropped: Dropped,
+    #[cfg(feature = "mutants")]
+    mutant: Option<crate::mutant::Mutant>,
 }
 
 impl<P: Clone> Core<P> {
@@ -142,7 +144,15 @@ impl<P: Clone> Core<P> {
             outputs: VecDeque::new(),
             events: Vec::new(),
             dropped: Dropped::default(),
+            #[cfg(feature = "mutants")]
+            mutant: None,
         }
+    }
+
+    /// The same core with one thing broken: what the simulator must find.
+    #[cfg(feature = "mutants")]
+    pub fn with_mutant(self, mutant: Option<crate::mutant::Mutant>) -> Self {
+        Self { mutant, ..self }
     }
 
     /// Who this is.
@@ -261,6 +271,7 @@ impl<P: Clone> Core<P> {
             Frame::Yield { batch, messages } => self.handle_yield(key, batch, messages),
             Frame::Stop => self.handle_stop(key),
             Frame::Credit { messages, bytes } => self.handle_credit(key, messages, bytes),
+            Frame::Flow { policy, window } => self.handle_flow(key, policy, window),
             Frame::StartAck {
                 key: remote,
                 callee,
@@ -279,6 +290,7 @@ impl<P: Clone> Core<P> {
     /// Cancelling something finished or unknown still acks (semantics 2).
     fn handle_unknown(&mut self, from: &P, frame: &Frame) {
         match frame {
+            Frame::Cancel { .. } if mutant!(self, UnknownNotAcked) => {}
             Frame::Cancel { reply, .. } => self.send(from.clone(), Dest::Key(*reply), Frame::CancelAck, 0),
             _ => self.dropped.unknown += 1,
         }
@@ -295,7 +307,7 @@ impl<P: Clone> Core<P> {
     /// Only a `Start` needs an answer. An actor says how each of its contexts ended before it leaves,
     /// so for every other frame the end of its context is already on its way here.
     pub fn undeliverable(&mut self, context: Key, frame: &Frame) {
-        if !matches!(frame, Frame::Start(_)) {
+        if !matches!(frame, Frame::Start(_)) || mutant!(self, LostStartUnanswered) {
             return;
         }
         let Some(peer) = self.contexts.get(context).map(|context| context.peer_id.clone()) else {

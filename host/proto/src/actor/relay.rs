@@ -13,8 +13,6 @@ use steading_types::{ActorId, BoxedError, Cancellation, ErrorKind};
 const REMEMBERED: usize = 64;
 /// Bytes of all remembered errors, save the latest, which is always remembered.
 const REMEMBERED_BYTES: usize = 256 << 10;
-/// Hops after which a path is no longer extended.
-const LONGEST_PATH: usize = 64;
 /// Bytes of a message or a type's name.
 const LONGEST_TEXT: usize = 8 << 10;
 /// Bytes of a backtrace.
@@ -86,7 +84,7 @@ impl Relays {
         let mut known = self.known(error)?.clone();
         // A refusal of this very actor's own command has not passed anybody yet.
         let is_own = known.relay_path.is_empty() && known.source == *me;
-        if !is_own && known.relay_path.len() < LONGEST_PATH {
+        if !is_own && known.relay_path.len() < BoxedError::MOST_HOPS {
             known.relay_path.push(me.clone());
         }
         Some(known)
