@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use steading_types::{ActorId, Boundary, BoxedError, Ending, Key, Level, OpenOptions, PortalKey, Refusal, Spec};
+use steading_types::{ActorId, Boundary, BoxedError, Ending, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec};
 
 use crate::bindings::steading::actor::{context, log, nursery, runtime, stream, types};
 use crate::convert;
@@ -54,8 +54,12 @@ impl Boundary for WitBoundary {
         context::release(context);
     }
 
-    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
-        refused(stream::open(context))
+    fn reject(&self, context: Key, message: &str) -> Result<(), Refusal> {
+        refused(context::reject(context, message))
+    }
+
+    fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal> {
+        refused(stream::open(context, flow.map(convert::flow)))
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind,
-    ErrorKind, Event, Level, OpenOptions, Outcome, Refusal, Rung, Spec, Start, Uuid, Window,
+    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Policy, Refusal, Rung, Spec, Start, Uuid, Window,
 };
 
 use crate::bindings;
-use crate::bindings::steading::actor::{context, events, log, nursery, types};
+use crate::bindings::steading::actor::{context, events, log, nursery, stream, types};
 
 pub(crate) fn event(event: events::Event) -> Event {
     use events::Event as E;
@@ -28,6 +28,11 @@ pub(crate) fn event(event: events::Event) -> Event {
             context: e.context,
             messages: e.messages,
             bytes: e.bytes,
+        },
+        E::Flow(e) => Event::Flow {
+            context: e.context,
+            policy: policy(e.policy),
+            window: window(e.messages, e.bytes),
         },
         E::Cancel(e) => Event::Cancel {
             context: e.context,
@@ -63,6 +68,30 @@ fn start(start: events::Start) -> Start {
 
 fn window(messages: u32, bytes: u32) -> Window {
     Window { messages, bytes }
+}
+
+fn policy(policy: types::Policy) -> Policy {
+    match policy {
+        types::Policy::Block => Policy::Block,
+        types::Policy::OverrunError => Policy::OverrunError,
+        types::Policy::Buffer(more) => Policy::Buffer(more),
+        types::Policy::DropOldest => Policy::DropOldest,
+    }
+}
+
+pub(crate) fn flow(flow: Flow) -> stream::Flow {
+    stream::Flow {
+        policy: match flow.policy {
+            Policy::Block => types::Policy::Block,
+            Policy::OverrunError => types::Policy::OverrunError,
+            Policy::Buffer(more) => types::Policy::Buffer(more),
+            Policy::DropOldest => types::Policy::DropOldest,
+        },
+        window: types::Window {
+            messages: flow.window.messages,
+            bytes: flow.window.bytes,
+        },
+    }
 }
 
 fn outcome(outcome: types::Outcome) -> Outcome {
@@ -213,6 +242,7 @@ pub(crate) fn refusal(refusal: types::Refusal) -> Refusal {
         R::StreamAlreadyOpened => Refusal::StreamAlreadyOpened,
         R::Ended => Refusal::Ended,
         R::NoCredit => Refusal::NoCredit,
+        R::Overrun => Refusal::Overrun,
         R::MalformedBatch => Refusal::MalformedBatch,
         R::TooLarge => Refusal::TooLarge,
         R::Closing => Refusal::Closing,

@@ -15,7 +15,7 @@
 //! ```
 //! The attribute makes every function of the block an endpoint and exports the component; nothing else
 //! is needed. What actors say to each other is in `steading-actor` and re-exported here; this crate adds
-//! the wasm side: bindings, the executor that runs tasks within turns, tasks inside an actor, and logging.
+//! the wasm side: bindings, the executor that runs tasks within turns, and logging.
 
 // The generated code names this crate by its name, wherever it is expanded.
 extern crate self as steading_guest;
@@ -28,14 +28,12 @@ mod convert;
 mod errors;
 mod executor;
 mod logging;
-mod tasks;
 
 pub use futures_util::future::{join_all, try_join_all};
 pub use futures_util::{join, try_join};
 pub use log;
 pub use steading_actor::*;
 pub use steading_macros::actor;
-pub use tasks::{Either, JoinHandle, TaskGroup, race, scope};
 
 /// All that most actors need.
 pub mod prelude {
@@ -44,8 +42,9 @@ pub mod prelude {
     pub use log::{debug, error, info, trace, warn};
 
     pub use crate::{
-        AbsorbedExt, Context, Either, Error, Nursery, Portal, Result, Spec, Stream, cancelled, checkpoint, current,
-        join, join_all, nursery, race, scope, select, shield, sleep, timeout, try_join, try_join_all,
+        AbsorbedExt, Context, Either, Error, Nursery, Policy, Portal, Result, Spec, Stream, StreamOptions, cancelled,
+        checkpoint, current, fail_after, join, join_all, move_on_after, nursery, race, scope, select, shield, sleep,
+        timeout, try_join, try_join_all,
     };
 }
 

@@ -30,9 +30,11 @@ pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, N
 pub use limits::{Amount, Limit};
 pub use runtime::{ActorStatus, Snapshot};
 pub use steading_actor::{
-    AbsorbedExt, ActorId, BoxedError, Cancellation, Cause, Context, ContextBuilder, Description, Endpoint,
-    EndpointInfo, EndpointKind, Error, ErrorKind, Level, Nursery, Outcome, Parameter, Portal, Result, Rung, Running,
-    Side, Spec, Stream, Window, checkpoint, current, nursery, shield, sleep, sleep_until, timeout,
+    AbsorbedExt, ActorId, BoxedError, BroadcastStatistics, CancelScope, Cancellation, Cause, Context, ContextBuilder,
+    Description, Either, Endpoint, EndpointInfo, EndpointKind, Error, ErrorKind, JoinHandle, Level, Nursery, OnLag,
+    Outcome, Parameter, Policy, Portal, Ready, Result, Rung, Running, Side, Spec, State, Stream, StreamOptions,
+    Subscription, TaskGroup, TrySend, Window, cancelled, checkpoint, current, fail_after, move_on_after, nursery, race,
+    scope, shield, sleep, sleep_until, timeout,
 };
 
 /// The embedding example of the README, compiled.

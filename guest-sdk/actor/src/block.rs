@@ -61,9 +61,14 @@ where
     };
     let node = Node::inside_current(&link.actor);
     link.enter_scope(&node);
-    let end = scoped(node, body(Context::new(link.clone()), first)).await;
+    let end = scoped(node.clone(), body(Context::new(link.clone()), first)).await;
     link.close_stream();
-    match end.and_then(|end| end) {
+    let end = end.and_then(|end| end);
+    if let Err(error) = &end {
+        let caught = node.has_raised(error) && scope::check().is_ok();
+        link.with(|state| state.cancelled_caught |= caught);
+    }
+    match end {
         Ok(value) => leave(link).await.map(|()| value),
         Err(error) => Err(leave_with_error(link, error).await),
     }
@@ -127,7 +132,11 @@ async fn leave(link: &Arc<Link>) -> Result<()> {
 /// The body has failed or was cancelled: the callee is cancelled and waited for, then one error leaves.
 async fn leave_with_error(link: &Arc<Link>, error: Error) -> Error {
     link.close_stream();
-    link.with(|state| _ = state.local_error.get_or_insert_with(|| error.clone()));
+    let implied = !error.is_cancelled() || scope::check().is_err();
+    link.with(|state| {
+        state.local_error.get_or_insert_with(|| error.clone());
+        state.cancel_implied |= implied && state.outcome.is_none();
+    });
     link.cancel(None);
     // A callee that does not answer in time is the host's trouble by now, and never better news than `error`.
     bounded(link).await.ok();
@@ -161,6 +170,11 @@ fn precedence(link: &Link, error: Error) -> Error {
     link.with(|state| match &state.outcome {
         Some(Outcome::Cancelled(c)) if state.is_echo(link, c) && !outer => Error::absorbed(c.clone()),
         Some(Outcome::Cancelled(c)) if c.canceller == *link.actor.me() => error,
+        // Too late: the result stands, and what is left is our own cancel of our own body.
+        Some(Outcome::Returned(_)) if state.is_own(link, &error) && !outer => match error.cancellation() {
+            Some(cancellation) => Error::absorbed(cancellation.clone()),
+            None => error,
+        },
         Some(outcome) => failure(outcome).unwrap_or(error),
         None => error,
     })

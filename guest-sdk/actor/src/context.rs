@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, Cause, ErrorKind, Outcome};
+use steading_types::{ActorId, Cancellation, Cause, ErrorKind, Flow, Outcome};
 
 use crate::error::{Error, Result};
-use crate::link::Link;
+use crate::link::{Link, LinkState};
+use crate::policy::StreamOptions;
 use crate::runtime::failure;
 use crate::scope;
+use crate::state::{State, short_type_name};
 use crate::stream::Stream;
 use crate::{block, codec};
 
@@ -60,27 +62,43 @@ impl<S, R, St> Context<S, R, St> {
         self.link.actor.me()
     }
 
-    /// Has this side asked for the cancel, by [`cancel`](Self::cancel)?
+    /// Has this side asked for the cancel: by [`cancel`](Self::cancel), or because its block failed or was
+    /// cancelled while the callee was running?
     pub fn cancel_called(&self) -> bool {
-        self.link.with(|state| state.cancel_called)
+        self.link.with(|state| state.has_asked())
     }
 
     /// Has our cancel been answered, and the answer named us?
     pub fn cancel_acked(&self) -> bool {
-        self.link.with(|state| match &state.outcome {
-            Some(Outcome::Cancelled(c)) => state.is_echo(&self.link, c),
-            _ => false,
+        let me = self.id();
+        self.link
+            .with(|state| state.has_asked() && cancellation(state).is_some_and(|c| c.canceller == *me))
+    }
+
+    /// Whose doing it was, if the context was cancelled: ours, if the answer names us, else the peer's,
+    /// whose task it was. Who asked for it first is [in the cancellation itself](Error::canceller).
+    pub fn canceller(&self) -> Option<ActorId> {
+        let me = self.id();
+        self.link.with(|state| match cancellation(state)?.canceller == *me {
+            true => Some(me.clone()),
+            false => Some(state.peer.clone()),
         })
     }
 
-    /// Who cancelled, if the context was cancelled.
-    pub fn canceller(&self) -> Option<ActorId> {
-        self.remote_error()?.canceller().cloned()
+    /// Was the scope of this side's body cancelled for this context, and did that end the body? Known when
+    /// the block was left. `false` if the body was told where it waited on the context, or went on.
+    pub fn cancelled_caught(&self) -> bool {
+        self.link.with(|state| state.cancelled_caught)
     }
 
     /// How the peer failed, or was cancelled.
     pub fn remote_error(&self) -> Option<Error> {
-        self.link.with(|state| state.outcome.as_ref().and_then(failure))
+        let me = self.id();
+        self.link.with(|state| match state.outcome.as_ref()? {
+            _ if state.outcome_is_own => None,
+            Outcome::Failed(error) if error.source == *me && state.broken.is_some() => None,
+            outcome => failure(outcome),
+        })
     }
 
     /// What went wrong on this side.
@@ -98,13 +116,31 @@ impl<S, R, St> Context<S, R, St> {
         self.link.with(|state| state.outcome.clone())
     }
 
+    /// Has it ended?
+    pub fn has_outcome(&self) -> bool {
+        self.link.with(|state| state.outcome.is_some())
+    }
+
+    /// What the endpoint has returned, or how it failed; `None` as long as it runs. Does not wait, and can
+    /// be asked after the block.
+    pub fn result<V: DeserializeOwned>(&self) -> Option<Result<V>> {
+        self.has_outcome()
+            .then(|| block::judge(&self.link).and_then(|value| codec::decode(&value)))
+    }
+
     /// Caller: asks the remote task to end and goes on; the answer comes from the stream, from
     /// [`wait_result`](Self::wait_result) or at the end of the block. Called by another task than the
     /// block's own, it ends the block's body too. Callee: cancels its own task. Idempotent.
     ///
     /// An empty `reason` is none.
     pub async fn cancel(&self, reason: &str) {
-        self.link.with(|state| state.cancel_called = true);
+        let over = self.link.with(|state| {
+            state.cancel_called = true;
+            state.outcome.is_some()
+        });
+        if over {
+            return;
+        }
         self.link.cancel((!reason.is_empty()).then(|| reason.to_owned()));
         let Some(scope) = self.link.scope() else { return };
         let own = scope::try_current_node().is_some_and(|node| node.is_within(&scope));
@@ -122,7 +158,26 @@ impl<S, R, St> Context<S, R, St> {
     where
         F: AsyncFnOnce(Stream<S, R>) -> Result<T>,
     {
-        self.link.open_stream()?;
+        self.stream_from(None, body).await
+    }
+
+    /// As [`stream`](Self::stream), with a choice of what becomes of messages this side is too slow for
+    /// (semantics 8). The peer learns of it when the stream opens; what it has sent by then counts.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream); of kind `Limit` for a buffer larger than any window may be.
+    pub async fn stream_with<T, F>(&self, options: StreamOptions, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Stream<S, R>) -> Result<T>,
+    {
+        self.stream_from(Some(options.flow()), body).await
+    }
+
+    async fn stream_from<T, F>(&self, flow: Option<Flow>, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Stream<S, R>) -> Result<T>,
+    {
+        self.link.open_stream(flow)?;
         let _left = Left(&self.link);
         body(Stream::new(self.link.clone())).await
     }
@@ -161,28 +216,37 @@ impl<S, R, St> Context<S, R, St> {
     }
 
     /// How it stands, in one word (semantics 4).
-    pub fn state(&self) -> &'static str {
-        self.link.with(|state| match &state.outcome {
-            None if self.side() == Side::Caller && state.started.is_none() => "syncing",
-            None => "started",
-            Some(Outcome::Returned(_)) => "returned",
-            Some(Outcome::Failed(e)) if !matches!(e.kind, ErrorKind::Cancelled(_)) => "failed",
-            Some(Outcome::Cancelled(c)) if c.canceller == *self.id() => "self-cancelled",
-            Some(Outcome::Cancelled(c)) if c.canceller == state.peer => "peer-cancelled",
-            Some(_) => "actor-cancelled",
-        })
+    pub fn state(&self) -> State {
+        self.link.with(|state| State::of(&self.link, state))
+    }
+}
+
+/// The cancellation a context ended by, if it was one.
+fn cancellation(state: &LinkState) -> Option<&Cancellation> {
+    match state.outcome.as_ref()? {
+        Outcome::Cancelled(cancellation) => Some(cancellation),
+        Outcome::Failed(error) => match &error.kind {
+            ErrorKind::Cancelled(cancellation) => Some(cancellation),
+            _ => None,
+        },
+        Outcome::Returned(_) => None,
     }
 }
 
 impl<S, R, St> fmt::Display for Context<S, R, St> {
-    /// Where, what, and how it stands.
+    /// Where, what, and how it stands: `me → peer | scan(u32 ⇄ Hit), task worker | streaming`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (me, peer) = (self.id(), self.peer());
+        let (me, peer, endpoint) = (self.id(), self.peer(), &self.link.endpoint);
         let arrow = match self.side() {
             Side::Caller => "→",
             Side::Callee => "←",
         };
-        write!(f, "{me} {arrow} {peer}, {}, {}", self.link.endpoint, self.state())?;
+        let (sends, receives) = (short_type_name::<S>(), short_type_name::<R>());
+        write!(f, "{me} {arrow} {peer} | {endpoint}({sends} ⇄ {receives})")?;
+        if let Some(task) = scope::try_current().as_ref().and_then(scope::Current::task) {
+            write!(f, ", task {task}")?;
+        }
+        write!(f, " | {}", self.state())?;
         match self.maybe_error() {
             Some(error) => write!(f, ": {error}"),
             None => Ok(()),

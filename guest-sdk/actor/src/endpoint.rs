@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, Ending, EndpointInfo, EndpointKind, ErrorKind, Parameter};
+use steading_types::{ActorId, Cause, Ending, EndpointInfo, EndpointKind, ErrorKind, Outcome, Parameter};
 
 use crate::codec;
 use crate::context::Context;
@@ -66,6 +66,11 @@ struct Task(Option<Arc<Link>>);
 impl Task {
     fn end(&mut self, end: Result<Vec<u8>>) {
         if let Some(link) = self.0.take() {
+            let caught = end.as_ref().is_err_and(|error| is_cancel_of(&link, error));
+            link.with(|state| {
+                state.cancelled_caught |= caught;
+                state.local_error = state.local_error.take().or_else(|| end.as_ref().err().cloned());
+            });
             let ending = ending(&link, end);
             link.finish(ending);
         }
@@ -81,6 +86,11 @@ impl Drop for Task {
     }
 }
 
+/// Is this the cancellation of the task's own scope?
+fn is_cancel_of(link: &Link, error: &Error) -> bool {
+    link.scope().is_some_and(|scope| scope.has_raised(error))
+}
+
 /// How a task came to its end (semantics 3).
 fn ending(link: &Link, end: Result<Vec<u8>>) -> Ending {
     let cancelled = link.scope().is_some_and(|scope| scope.is_cancelled());
@@ -89,6 +99,18 @@ fn ending(link: &Link, end: Result<Vec<u8>>) -> Ending {
         Ok(value) => Ending::Returned(value.into()),
         Err(error) if cancelled && error.is_cancelled() => Ending::Cancelled,
         Err(error) => Ending::Failed(Box::new(error.to_boxed(link.actor.me()))),
+    }
+}
+
+/// The same, as this side will remember it.
+pub(crate) fn outcome(link: &Link, ending: &Ending) -> Outcome {
+    match ending {
+        Ending::Returned(value) => Outcome::Returned(value.clone()),
+        Ending::Failed(error) => Outcome::Failed(error.clone()),
+        Ending::Cancelled => {
+            let cancellation = link.scope().and_then(|scope| scope.cancellation());
+            Outcome::Cancelled(cancellation.unwrap_or_else(|| link.actor.cancellation("", Cause::Requested)))
+        }
     }
 }
 

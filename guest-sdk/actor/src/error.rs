@@ -42,6 +42,8 @@ enum Repr {
     /// Our own cancel came back and took the place of a value (semantics 5).
     Absorbed(Cancellation),
     Elapsed(Duration),
+    /// A reader of a broadcast was too slow for so many messages.
+    Lagged(u64),
     Group(Vec<Error>),
 }
 
@@ -73,6 +75,10 @@ impl Error {
 
     pub(crate) fn absorbed(cancellation: Cancellation) -> Self {
         Repr::Absorbed(cancellation).into()
+    }
+
+    pub(crate) fn lag(missed: u64) -> Self {
+        Repr::Lagged(missed).into()
     }
 
     pub(crate) fn elapsed(after: Duration) -> Self {
@@ -110,7 +116,9 @@ impl Error {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
-            Repr::User { .. } | Repr::Message(_) | Repr::Elapsed(_) | Repr::Group(_) => ErrorKind::EndpointError,
+            Repr::User { .. } | Repr::Message(_) | Repr::Elapsed(_) | Repr::Lagged(_) | Repr::Group(_) => {
+                ErrorKind::EndpointError
+            }
             Repr::Boxed(error) => error.kind.clone(),
             Repr::Fault { kind, .. } => kind.clone(),
             Repr::Cancelled(c) | Repr::Absorbed(c) => ErrorKind::Cancelled(c.clone()),
@@ -126,6 +134,7 @@ impl Error {
             Repr::Cancelled(c) => c.to_string(),
             Repr::Absorbed(c) => format!("no value: {c}, as asked"),
             Repr::Elapsed(after) => format!("not done within {after:?}"),
+            Repr::Lagged(missed) => format!("too slow: missed {missed} messages"),
             Repr::Group(members) => {
                 let lines: Vec<_> = members.iter().map(ToString::to_string).collect();
                 format!("{} errors: {}", members.len(), lines.join("; "))
@@ -138,6 +147,7 @@ impl Error {
         match &*self.0 {
             Repr::User { type_name, .. } => type_name,
             Repr::Boxed(error) => &error.type_name,
+            Repr::Lagged(_) => "Lagged",
             _ => "",
         }
     }
@@ -168,6 +178,14 @@ impl Error {
     /// Did a [`timeout`](crate::timeout) run out?
     pub fn is_elapsed(&self) -> bool {
         matches!(&*self.0, Repr::Elapsed(_))
+    }
+
+    /// How many messages a reader of a broadcast has missed, if this says so.
+    pub fn lagged(&self) -> Option<u64> {
+        match &*self.0 {
+            Repr::Lagged(missed) => Some(*missed),
+            _ => None,
+        }
     }
 
     /// Who cancelled, if this is a cancellation.

@@ -7,33 +7,44 @@
 //! `link.rs` (one side of a context), `block.rs` (how a caller's block ends) and `scope.rs` (cancelling).
 
 mod block;
+mod broadcast;
 mod codec;
 mod context;
 mod endpoint;
 mod error;
 mod link;
 mod nursery;
+mod policy;
 mod portal;
+mod race;
 mod runtime;
 mod scope;
+mod sending;
+mod state;
 mod stream;
+mod tasks;
 mod timer;
 mod waiters;
 
+pub use broadcast::{BroadcastStatistics, OnLag, Subscription};
 pub use codec::{decode, encode};
 pub use context::{Context, Side};
 pub use endpoint::{Endpoint, Invocation, plain, with_context};
 pub use error::{AbsorbedExt, Error, Result};
 pub use nursery::{Nursery, Running, nursery};
+pub use policy::StreamOptions;
 pub use portal::{ContextBuilder, Portal};
+pub use race::{Either, race};
 pub use runtime::Actor;
 pub use scope::{CancelScope, Current, cancelled, checkpoint, current, shield, try_current};
+pub use state::State;
 pub use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, Description, EndpointInfo, EndpointKind, ErrorKind, Level, Outcome,
-    Parameter, Rung, Spec, Window,
+    Parameter, Policy, Rung, Spec, Window,
 };
 pub use stream::{Stream, TrySend};
-pub use timer::{sleep, sleep_until, timeout};
+pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};
+pub use timer::{fail_after, move_on_after, sleep, sleep_until, timeout};
 
 /// Locks what cannot be left half-changed: a panic of a user's serialiser must not take the actor along.
 pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

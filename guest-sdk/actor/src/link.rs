@@ -17,25 +17,21 @@ use std::task::{Poll, Waker};
 use bytes::{Buf, Bytes};
 use serde::Serialize;
 use steading_types::{
-    ActorId, Cancellation, Cause, Credit, Ending, ErrorKind, Key, Level, Outcome, Refusal, Window, split_message,
+    ActorId, Cancellation, Cause, Credit, Ending, ErrorKind, Flow, Key, Outcome, Policy, Refusal, Window, split_message,
 };
 
-use crate::codec;
+use crate::broadcast::Broadcast;
 use crate::context::Side;
+use crate::endpoint;
 use crate::error::{Error, Result};
 use crate::lock;
+use crate::policy::{Amount, Keeping, returned_by};
 use crate::runtime::{Actor, failure};
 use crate::scope::{self, Node, Watch};
 use crate::waiters::{Slot, Waiters, Woken};
 
-/// A buffer of this size is sent at once: beyond it, copying costs more than crossing (design, section 1).
-const BATCH_BYTES: usize = 64 << 10;
-/// So is one of this many messages.
-const BATCH_MESSAGES: u32 = 256;
-/// A buffer that has grown beyond this for one message is not kept so.
-const LARGEST_KEPT: usize = 4 * BATCH_BYTES;
 /// What a length takes.
-const PREFIX: usize = 4;
+pub(crate) const PREFIX: usize = 4;
 
 /// One side of a context.
 pub(crate) struct Link {
@@ -48,17 +44,10 @@ pub(crate) struct Link {
 
 /// How this side's half of the stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Half {
+pub(crate) enum Half {
     Unopened,
     Open,
     Closed,
-}
-
-/// Messages and payload bytes.
-#[derive(Clone, Copy, Default)]
-struct Amount {
-    messages: u32,
-    bytes: u64,
 }
 
 /// What waits for which change.
@@ -69,32 +58,56 @@ pub(crate) enum On {
     Progress,
 }
 
+/// What a receiving task gets.
+pub(crate) enum Received<T> {
+    Message(T),
+    End,
+    /// The stream is a broadcast now: to be read as one of its readers.
+    Shared,
+}
+
 pub(crate) struct LinkState {
     pub(crate) peer: ActorId,
     /// The value given to `started`, until the block takes it.
     pub(crate) started: Option<Bytes>,
     pub(crate) outcome: Option<Outcome>,
+    /// A callee's own ending, not something it was told.
+    pub(crate) outcome_is_own: bool,
     pub(crate) local_error: Option<Error>,
     /// The user of this side asked for the cancel.
     pub(crate) cancel_called: bool,
+    /// This side had the callee cancelled because its own block failed or was cancelled.
+    pub(crate) cancel_implied: bool,
+    /// The scope of this side's body was cancelled for this context, and that ended the body.
+    pub(crate) cancelled_caught: bool,
     /// The host was asked, by the user or by a teardown.
     cancel_sent: bool,
     scope: Option<Arc<Node>>,
-    half: Half,
+    pub(crate) half: Half,
+    /// The stream was open, or is.
+    pub(crate) streamed: bool,
+    /// Futures of this side's body that wait on this context.
+    parked_inside: u32,
     /// This side has said that it sends no more.
     stopped: bool,
     peer_stopped: bool,
-    inbox: VecDeque<Bytes>,
-    /// What this side is ready to receive.
-    window: Window,
+    pub(crate) inbox: VecDeque<Bytes>,
+    pub(crate) keeping: Keeping,
+    pub(crate) broadcast: Option<Box<Broadcast>>,
+    /// By its parts, credit goes back.
+    pub(crate) window: Window,
     /// Taken, and not yet given back as credit.
-    taken: Amount,
+    pub(crate) taken: Amount,
     /// What the peer is still ready to receive.
-    credit: Credit,
-    out: Vec<u8>,
-    out_messages: u32,
+    pub(crate) credit: Credit,
+    /// A message beyond it ends the context: the peer does not wait.
+    overruns: bool,
+    /// How this side has broken the context off.
+    pub(crate) broken: Option<Error>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) out_messages: u32,
     /// The actor will flush this.
-    dirty: bool,
+    pub(crate) dirty: bool,
     receivers: Waiters,
     senders: Waiters,
     observers: Waiters,
@@ -131,17 +144,26 @@ impl Link {
             peer,
             started: None,
             outcome: None,
+            outcome_is_own: false,
             local_error: None,
             cancel_called: false,
+            cancel_implied: false,
+            cancelled_caught: false,
             cancel_sent: false,
             scope: None,
             half: Half::Unopened,
+            streamed: false,
+            parked_inside: 0,
             stopped: false,
             peer_stopped: false,
             inbox: VecDeque::new(),
-            window,
-            taken: Amount::default(),
+            keeping: Keeping::ALL,
+            broadcast: None,
+            window: returned_by(window),
+            taken: Amount::NONE,
             credit: Credit::new(nothing),
+            overruns: false,
+            broken: None,
             out: Vec::new(),
             out_messages: 0,
             dirty: false,
@@ -231,8 +253,13 @@ impl Link {
             }
             return Aftermath::default();
         }
-        state.inbox.push_back(batch);
-        state.wake(&[On::Receive])
+        match state.keeping.latest {
+            None => state.inbox.push_back(batch),
+            Some(_) => state.keep_latest(self, batch),
+        }
+        let mut after = Aftermath::default();
+        state.receivers.drain_into(&mut after.wakers);
+        after
     }
 
     pub(crate) fn on_stop(&self) -> Aftermath {
@@ -244,6 +271,15 @@ impl Link {
     pub(crate) fn on_credit(&self, messages: u32, bytes: u32) -> Aftermath {
         let mut state = lock(&self.state);
         state.credit.give(messages, bytes);
+        state.retry(self);
+        state.wake(&[On::Send])
+    }
+
+    pub(crate) fn on_flow(&self, policy: Policy, window: Window) -> Aftermath {
+        let mut state = lock(&self.state);
+        state.overruns = policy.is_fatal();
+        state.credit.rewindow(window);
+        state.retry(self);
         state.wake(&[On::Send])
     }
 
@@ -261,9 +297,9 @@ impl Link {
             return Aftermath::default();
         }
         state.outcome = Some(outcome);
-        // Whoever is parked on this context is told there; otherwise the body is ended where it is
-        // (semantics 6, "parked elsewhere").
-        let parked = self.side == Side::Caller && state.is_anybody_parked();
+        // A body that is parked on this context is told there; otherwise it is ended where it is (semantics
+        // 6, "parked elsewhere"). Other tasks of this actor that wait here make no difference to it.
+        let parked = self.side == Side::Caller && state.parked_inside > 0;
         let mut after = if parked {
             Aftermath::default()
         } else {
@@ -278,14 +314,21 @@ impl Link {
     /// Callee, once.
     pub(crate) fn start(&self, value: Vec<u8>) -> Result<()> {
         let result = self.actor.boundary().started(self.key, value);
-        result.map_err(|refusal| Error::refused("started", refusal))
+        result.map_err(|refusal| Error::refused("started", refusal))?;
+        lock(&self.state).started = Some(Bytes::new());
+        Ok(())
     }
 
     /// Callee, once: sends what is left, then the ending.
     pub(crate) fn finish(&self, ending: Ending) {
+        let outcome = endpoint::outcome(self, &ending);
         let mut state = lock(&self.state);
-        state.flush(self);
+        state.flush_last(self);
         state.half = Half::Closed;
+        if state.outcome.is_none() {
+            state.outcome = Some(outcome);
+            state.outcome_is_own = true;
+        }
         // Refused only if the context has ended otherwise, and then nobody waits for this.
         self.actor.boundary().finish(self.key, ending).ok();
         drop(state);
@@ -304,16 +347,32 @@ impl Link {
         self.actor.boundary().cancel(self.key, reason).ok();
     }
 
-    pub(crate) fn open_stream(&self) -> Result<()> {
+    /// A payload of the peer's does not have its type: this side fails with that, and the peer is told.
+    pub(crate) fn reject(&self, error: &Error) {
+        let mut state = lock(&self.state);
+        state.local_error.get_or_insert_with(|| error.clone());
+        if state.broken.is_some() || state.outcome.is_some() {
+            return;
+        }
+        state.broken = Some(error.clone());
+        // Refused only if the context has ended meanwhile.
+        self.actor.boundary().reject(self.key, &error.message()).ok();
+    }
+
+    pub(crate) fn open_stream(&self, flow: Option<Flow>) -> Result<()> {
         let mut state = lock(&self.state);
         state.may_open_stream(self)?;
-        match self.actor.boundary().stream_open(self.key) {
+        match self.actor.boundary().stream_open(self.key, flow) {
             Ok(()) => {}
             // The callee has returned already; what it sent before is still to be received.
             Err(Refusal::Ended) if self.side == Side::Caller && !state.cancel_sent => {}
             Err(refusal) => return Err(Error::refused("stream", refusal)),
         }
         state.half = Half::Open;
+        state.streamed = true;
+        if let Some(flow) = flow {
+            state.choose(self, flow);
+        }
         Ok(())
     }
 
@@ -322,9 +381,7 @@ impl Link {
         let mut state = lock(&self.state);
         state.stop(self);
         state.half = Half::Closed;
-        for batch in std::mem::take(&mut state.inbox) {
-            state.taken.add_batch(&batch);
-        }
+        state.discard();
         state.give_back(self);
         let after = state.wake(&[On::Receive, On::Send]);
         drop(state);
@@ -355,34 +412,50 @@ impl Link {
         self: &Arc<Self>,
         state: &mut LinkState,
         read: impl FnOnce(&[u8]) -> T,
-    ) -> Option<Result<Option<T>>> {
+    ) -> Option<Result<Received<T>>> {
         match state.check(self) {
             Err(error) => Some(Err(error)),
-            Ok(()) => match state.take(read) {
-                Some(message) => {
-                    state.gather_credit(self);
-                    Some(Ok(Some(message)))
-                }
-                None if state.peer_stopped || state.outcome.is_some() => Some(Ok(None)),
-                None => {
-                    state.give_back_idle(self);
-                    None
-                }
-            },
+            Ok(()) if state.broadcast.is_some() => Some(Ok(Received::Shared)),
+            Ok(()) => {
+                let received = self.receive_one(state, read)?;
+                Some(received.map(|message| message.map_or(Received::End, Received::Message)))
+            }
+        }
+    }
+
+    /// As [`receive`](Self::receive), whoever else reads.
+    pub(crate) fn receive_one<T>(
+        self: &Arc<Self>,
+        state: &mut LinkState,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Option<Result<Option<T>>> {
+        match state.take(read) {
+            Some(message) => {
+                state.gather_credit(self);
+                Some(Ok(Some(message)))
+            }
+            None if state.peer_stopped || state.outcome.is_some() => Some(Ok(None)),
+            None => {
+                state.give_back_idle(self);
+                None
+            }
         }
     }
 
     /// Puts a message into the buffer; `None` to wait for credit. `need` is the size of a message that
-    /// did not fit before, so that it is not encoded in vain.
+    /// did not fit before, so that it is not encoded in vain. `insist`: go beyond the credit, and take the
+    /// consequences, if the receiver does not want to be waited for.
     pub(crate) fn send<T: Serialize>(
         self: &Arc<Self>,
         state: &mut LinkState,
         value: &T,
         need: &mut usize,
+        insist: bool,
     ) -> Option<Result<()>> {
+        let insist = insist && state.overruns;
         match state.check(self).and_then(|()| state.check_sendable()) {
             Err(error) => Some(Err(error)),
-            Ok(()) if state.credit.allows(*need) => state.push(self, value, need),
+            Ok(()) if insist || state.credit.allows(*need) => state.push(self, value, need, insist),
             Ok(()) => None,
         }
     }
@@ -397,7 +470,12 @@ impl LinkState {
         }
     }
 
-    fn wake(&mut self, which: &[On]) -> Aftermath {
+    /// How many tasks wait for a message.
+    pub(crate) fn waiting(&self) -> usize {
+        self.receivers.len()
+    }
+
+    pub(crate) fn wake(&mut self, which: &[On]) -> Aftermath {
         let mut after = Aftermath::default();
         for on in which {
             self.waiters(*on).drain_into(&mut after.wakers);
@@ -405,8 +483,9 @@ impl LinkState {
         after
     }
 
-    fn is_anybody_parked(&self) -> bool {
-        !(self.receivers.is_empty() && self.senders.is_empty() && self.observers.is_empty())
+    /// Has this side asked for the cancel, explicitly or by failing?
+    pub(crate) fn has_asked(&self) -> bool {
+        self.cancel_called || self.cancel_implied
     }
 
     /// Ends the block of this context if its outcome is somebody else's doing.
@@ -427,6 +506,15 @@ impl LinkState {
         self.cancel_called && cancellation.canceller == *link.actor.me()
     }
 
+    /// Is this error the cancellation of our body by our own cancel of this context?
+    pub(crate) fn is_own(&self, link: &Link, error: &Error) -> bool {
+        let raised = self.scope.as_ref().is_some_and(|scope| scope.has_raised(error));
+        raised
+            && error
+                .cancellation()
+                .is_some_and(|cancellation| self.is_echo(link, cancellation))
+    }
+
     fn may_open_stream(&self, link: &Link) -> Result<()> {
         if let Some(error) = self.outcome.as_ref().and_then(failure) {
             return Err(error);
@@ -434,6 +522,7 @@ impl LinkState {
         if self.cancel_called {
             return Err(Error::invalid(format!("{}: cancelled already", link.endpoint)));
         }
+        scope::check_or(self.scope.as_ref())?;
         match self.half {
             Half::Unopened => Ok(()),
             _ => Err(Error::refused("stream", Refusal::StreamAlreadyOpened)),
@@ -441,7 +530,8 @@ impl LinkState {
     }
 
     /// What every use of the stream checks first: the peer's failure, our stream, our scope.
-    fn check(&self, link: &Link) -> Result<()> {
+    #[inline]
+    pub(crate) fn check(&self, link: &Link) -> Result<()> {
         match (&self.outcome, self.half) {
             (None | Some(Outcome::Returned(_)), Half::Open) => scope::check_or(self.scope.as_ref()),
             _ => Err(self.unusable(link)),
@@ -454,11 +544,20 @@ impl LinkState {
         failed.unwrap_or_else(|| Error::invalid(format!("{}: the stream was left", link.endpoint)))
     }
 
+    #[inline]
     fn check_sendable(&self) -> Result<()> {
-        match self.outcome {
-            Some(_) => Err(Error::invalid("send: the peer has returned and receives no more")),
-            None if self.stopped => Err(Error::invalid("send: this side has stopped sending")),
-            None => Ok(()),
+        match (&self.broken, &self.outcome, self.stopped) {
+            (None, None, false) => Ok(()),
+            _ => Err(self.unsendable()),
+        }
+    }
+
+    #[cold]
+    fn unsendable(&self) -> Error {
+        match (&self.broken, &self.outcome) {
+            (Some(error), _) => error.clone(),
+            (None, Some(_)) => Error::invalid("send: the peer has returned and receives no more"),
+            (None, None) => Error::invalid("send: this side has stopped sending"),
         }
     }
 
@@ -466,14 +565,14 @@ impl LinkState {
         if self.half != Half::Open || std::mem::replace(&mut self.stopped, true) {
             return;
         }
-        self.flush(link);
+        self.flush_last(link);
         // Refused only if the context has ended.
         link.actor.boundary().stop(link.key).ok();
     }
 
     /// Reads the oldest message, at the front of the oldest batch. It is read in place: to cut it out
     /// would cost more than to read it.
-    fn take<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let batch = self.inbox.front_mut()?;
         // The host walks every batch before it forwards it, so lengths add up.
         let (message, _) = split_message(batch)?;
@@ -483,32 +582,48 @@ impl LinkState {
         if batch.is_empty() {
             self.inbox.pop_front();
         }
-        self.taken.add(length);
+        match self.keeping.latest {
+            None => self.taken.add(length),
+            // It counted as taken when it came.
+            Some(_) => self.keeping.queued.remove(length),
+        }
         Some(value)
+    }
+
+    /// Nobody will take what is here.
+    fn discard(&mut self) {
+        let batches = std::mem::take(&mut self.inbox);
+        match self.keeping.latest {
+            None => batches.iter().for_each(|batch| self.taken.add_batch(batch)),
+            Some(_) => self.keeping.queued = Amount::NONE,
+        }
     }
 
     /// Credit returns by halves of the window: often enough that the peer need not wait, rarely enough
     /// that it costs nothing.
+    #[inline]
     fn has_taken_half(&self) -> bool {
-        let half_messages = self.taken.messages.saturating_mul(2) >= self.window.messages;
-        half_messages || self.taken.bytes.saturating_mul(2) >= u64::from(self.window.bytes)
+        let Window { messages, bytes } = self.window;
+        self.taken.messages >= messages.div_ceil(2) || self.taken.bytes >= u64::from(bytes.div_ceil(2))
     }
 
     /// What is taken between two flushes goes back as one: nobody would hear of it earlier.
+    #[inline]
     fn gather_credit(&mut self, link: &Arc<Link>) {
-        if self.has_taken_half() {
+        if !self.dirty && self.has_taken_half() {
             self.mark_dirty(link);
         }
     }
 
-    fn mark_dirty(&mut self, link: &Arc<Link>) {
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, link: &Arc<Link>) {
         if !std::mem::replace(&mut self.dirty, true) {
             link.actor.mark_dirty(link);
         }
     }
 
     /// A receiver that waits keeps back too little for a large message of the peer's to wait for it.
-    fn give_back_idle(&mut self, link: &Link) {
+    pub(crate) fn give_back_idle(&mut self, link: &Link) {
         if Credit::is_worth_giving(self.window, self.taken.messages, self.taken.bytes) {
             self.give_back(link);
         }
@@ -523,116 +638,6 @@ impl LinkState {
         // Refused only if the context has ended.
         link.actor.boundary().credit(link.key, taken.messages, bytes).ok();
     }
-
-    fn push<T: Serialize>(&mut self, link: &Arc<Link>, value: &T, need: &mut usize) -> Option<Result<()>> {
-        let start = self.out.len();
-        let length = match write_message(&mut self.out, value) {
-            Ok(length) => length,
-            Err(error) => return Some(Err(error)),
-        };
-        if !self.credit.take(length) {
-            self.out.truncate(start);
-            *need = length;
-            return None;
-        }
-        self.out_messages += 1;
-        Some(self.pushed(link, start))
-    }
-
-    /// A message was added at `start`: is it time to send? One that is larger than a batch travels alone
-    /// and at once, so that its sender learns if it is refused.
-    fn pushed(&mut self, link: &Arc<Link>, start: usize) -> Result<()> {
-        if self.out.len() - start > BATCH_BYTES {
-            return self.send_large(link, start);
-        }
-        if self.out.len() >= BATCH_BYTES || self.out_messages >= BATCH_MESSAGES {
-            self.flush(link);
-        } else {
-            self.mark_dirty(link);
-        }
-        Ok(())
-    }
-
-    fn send_large(&mut self, link: &Link, start: usize) -> Result<()> {
-        if start > 0 {
-            let large = self.out.split_off(start);
-            self.out_messages -= 1;
-            self.flush(link);
-            self.out = large;
-        }
-        let sent = link.actor.boundary().send_batch(link.key, &self.out);
-        self.out_messages = 0;
-        self.out.clear();
-        self.out.shrink_to(LARGEST_KEPT);
-        sent.map_err(|refusal| Error::refused("send", refusal))
-    }
-
-    fn flush(&mut self, link: &Link) {
-        if self.out.is_empty() {
-            return;
-        }
-        match link.actor.boundary().send_batch(link.key, &self.out) {
-            Ok(()) | Err(Refusal::Ended | Refusal::UnknownKey) => {}
-            Err(refusal) => self.refused(link, refusal),
-        }
-        self.out_messages = 0;
-        self.out.clear();
-    }
-
-    /// Messages were accepted from the task and refused by the host: not to be kept quiet.
-    fn refused(&mut self, link: &Link, refusal: Refusal) {
-        let message = format!(
-            "{} messages to {} were not sent: {refusal}",
-            self.out_messages, self.peer
-        );
-        link.actor.boundary().log(Level::Error, "steading", &message, &[]);
-        self.local_error = Some(Error::fault(ErrorKind::Internal, message));
-    }
-}
-
-impl Amount {
-    fn add(&mut self, length: usize) {
-        self.messages += 1;
-        self.bytes += length as u64;
-    }
-
-    fn add_batch(&mut self, mut batch: &[u8]) {
-        while let Some((message, rest)) = split_message(batch) {
-            self.add(message.len());
-            batch = rest;
-        }
-    }
-}
-
-/// Writes a length and a payload; answers how long the payload is.
-fn write_message<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<usize> {
-    let start = out.len();
-    let message = Uncommitted { out, start };
-    message.out.extend_from_slice(&[0; PREFIX]);
-    codec::encode_into(message.out, value)?;
-    let length = message.out.len() - start - PREFIX;
-    let prefix = u32::try_from(length).map_err(|_| Error::refused("send", Refusal::TooLarge))?;
-    message.out[start..start + PREFIX].copy_from_slice(&prefix.to_le_bytes());
-    message.commit();
-    Ok(length)
-}
-
-/// A message that is being written; taken back if its serialiser fails or panics.
-struct Uncommitted<'a> {
-    out: &'a mut Vec<u8>,
-    start: usize,
-}
-
-impl Uncommitted<'_> {
-    fn commit(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Uncommitted<'_> {
-    fn drop(&mut self) {
-        self.out.truncate(self.start);
-    }
 }
 
 /// A future that waits on a link.
@@ -640,12 +645,23 @@ struct Parked<'a> {
     link: &'a Link,
     on: On,
     slot: Slot,
+    /// It belongs to the body of this context's block.
+    inside: bool,
 }
 
 impl<'a> Parked<'a> {
     fn new(link: &'a Link, on: On) -> Self {
-        let slot = Slot::default();
-        Self { link, on, slot }
+        Self {
+            link,
+            on,
+            slot: Slot::default(),
+            inside: false,
+        }
+    }
+
+    fn count(&mut self, state: &mut LinkState) {
+        self.inside = self.link.side == Side::Caller && scope::is_current_within(state.scope.as_ref());
+        state.parked_inside += u32::from(self.inside);
     }
 
     fn poll<T>(&mut self, step: impl FnOnce(&mut LinkState) -> Option<T>, waker: &Waker) -> Poll<T> {
@@ -653,6 +669,9 @@ impl<'a> Parked<'a> {
         match step(&mut state) {
             Some(answer) => Poll::Ready(answer),
             None => {
+                if !self.slot.is_taken() {
+                    self.count(&mut state);
+                }
                 state.waiters(self.on).register(&mut self.slot, waker);
                 Poll::Pending
             }
@@ -663,8 +682,11 @@ impl<'a> Parked<'a> {
 impl Drop for Parked<'_> {
     fn drop(&mut self) {
         if self.slot.is_taken() {
+            let mut state = lock(&self.link.state);
+            state.parked_inside -= u32::from(self.inside);
             // Bound, so that the waker is dropped after the lock.
-            let _waker = lock(&self.link.state).waiters(self.on).remove(&self.slot);
+            let _waker = state.waiters(self.on).remove(&self.slot);
+            drop(state);
         }
     }
 }

@@ -122,6 +122,11 @@ impl Actor {
                 messages,
                 bytes,
             } => self.on_link(context, |link| link.on_credit(messages, bytes)),
+            Event::Flow {
+                context,
+                policy,
+                window,
+            } => self.on_link(context, |link| link.on_flow(policy, window)),
             Event::Cancel { context, cancellation } => self.on_link(context, |link| link.on_cancel(cancellation)),
             Event::Ended { context, outcome } => self.on_link(context, |link| link.on_ended(outcome)),
             Event::ChildUp { child, id } => self.on_children(|children| children.on_up(child, id)),

@@ -11,10 +11,11 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use steading_types::{ActorId, Cancellation, Cause, Key};
 
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::portal::Portal;
 use crate::runtime::Actor;
+use crate::timer::Alarm;
 use crate::waiters::{Slot, Waiters, Woken};
 
 thread_local! {
@@ -33,6 +35,8 @@ pub(crate) struct Node {
     actor: Actor,
     /// The context whose task runs in here.
     context: Option<Key>,
+    /// What the task in here is called.
+    name: Option<Box<str>>,
     parent: Option<Arc<Node>>,
     shield: bool,
     cancelled: AtomicBool,
@@ -43,7 +47,8 @@ pub(crate) struct Node {
 
 #[derive(Default)]
 struct Inner {
-    cancellation: Option<Cancellation>,
+    /// By whom, and when.
+    cancelled: Option<(Cancellation, u64)>,
     children: Vec<Weak<Node>>,
     waiters: Waiters,
 }
@@ -51,20 +56,27 @@ struct Inner {
 impl Node {
     /// The scope of a task nobody here has started.
     pub(crate) fn root(actor: Actor, context: Option<Key>) -> Arc<Self> {
-        Self::make(actor, context, None, false)
+        Self::make(actor, context, None, None, false)
     }
 
     /// A scope inside the current one, if there is one.
     pub(crate) fn inside_current(actor: &Actor) -> Arc<Self> {
         let parent = try_current_node();
         let context = parent.as_ref().and_then(|p| p.context_of(actor));
-        Self::make(actor.clone(), context, parent, false)
+        Self::make(actor.clone(), context, None, parent, false)
     }
 
-    fn make(actor: Actor, context: Option<Key>, parent: Option<Arc<Self>>, shield: bool) -> Arc<Self> {
+    fn make(
+        actor: Actor,
+        context: Option<Key>,
+        name: Option<Box<str>>,
+        parent: Option<Arc<Self>>,
+        shield: bool,
+    ) -> Arc<Self> {
         let node = Arc::new(Self {
             actor,
             context,
+            name,
             parent,
             shield,
             cancelled: AtomicBool::new(false),
@@ -83,7 +95,17 @@ impl Node {
 
     /// A scope inside this one.
     pub(crate) fn child(self: &Arc<Self>) -> Arc<Self> {
-        Self::make(self.actor.clone(), self.context, Some(self.clone()), false)
+        Self::make(self.actor.clone(), self.context, None, Some(self.clone()), false)
+    }
+
+    /// A scope inside this one, of a task with a name.
+    pub(crate) fn named_child(self: &Arc<Self>, name: &str) -> Arc<Self> {
+        let parent = Some(self.clone());
+        Self::make(self.actor.clone(), self.context, Some(name.into()), parent, false)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.parent.as_ref()?.name())
     }
 
     pub(crate) fn actor(&self) -> &Actor {
@@ -106,7 +128,8 @@ impl Node {
 
     /// Cancels everything in here. Only the first cancellation counts.
     pub(crate) fn cancel(&self, cancellation: Cancellation) {
-        lock(&self.inner).cancellation.get_or_insert(cancellation);
+        let now = self.actor.now();
+        lock(&self.inner).cancelled.get_or_insert((cancellation, now));
         let mut woken = Woken::default();
         self.mark(&mut woken);
         woken.wake();
@@ -123,14 +146,25 @@ impl Node {
 
     /// Who cancelled this scope: the nearest answer upwards.
     pub(crate) fn cancellation(&self) -> Option<Cancellation> {
+        self.cancelled().map(|(cancellation, _)| cancellation)
+    }
+
+    /// Who cancelled it, and when, on the actor's clock.
+    fn cancelled(&self) -> Option<(Cancellation, u64)> {
         if !self.is_cancelled() {
             return None;
         }
-        let own = lock(&self.inner).cancellation.clone();
-        own.or_else(|| self.parent.as_ref()?.cancellation())
+        let own = lock(&self.inner).cancelled.clone();
+        own.or_else(|| self.parent.as_ref()?.cancelled())
     }
 
-    #[cold]
+    /// Is this error the cancellation of this very scope, not of one around it?
+    pub(crate) fn has_raised(&self, error: &Error) -> bool {
+        let inner = lock(&self.inner);
+        let own = inner.cancelled.as_ref().map(|(cancellation, _)| cancellation);
+        own.is_some() && own == error.cancellation()
+    }
+
     fn raise(&self) -> Error {
         let cancellation = self.cancellation().unwrap_or_else(|| Cancellation {
             canceller: self.actor.me().clone(),
@@ -244,6 +278,14 @@ pub(crate) async fn scoped<F: Future>(node: Arc<Node>, future: F) -> Result<F::O
     .await
 }
 
+/// Does the task that is being polled run in this scope, or below it?
+pub(crate) fn is_current_within(node: Option<&Arc<Node>>) -> bool {
+    CURRENT.with_borrow(|current| match (current, node) {
+        (Some(current), Some(node)) => current.is_within(node),
+        _ => false,
+    })
+}
+
 pub(crate) fn try_current_node() -> Option<Arc<Node>> {
     CURRENT.with_borrow(Clone::clone)
 }
@@ -292,6 +334,11 @@ impl Current {
     /// A portal to this very actor: to hand on, not to open contexts with.
     pub fn portal(&self) -> Portal {
         self.0.actor.portal(0, self.id().clone())
+    }
+
+    /// What the current task is called, if it was [given a name](crate::TaskGroup::spawn_named).
+    pub fn task(&self) -> Option<&str> {
+        self.0.name()
     }
 
     /// Who cancelled the current scope, if anybody did.
@@ -363,22 +410,78 @@ pub fn checkpoint() -> Result<()> {
     check()
 }
 
-/// Runs `future` to its end even if the current scope is cancelled meanwhile.
-pub async fn shield<F: Future>(future: F) -> F::Output {
+/// How long a shield holds once the scope around it was cancelled. The host's own grace is a little longer
+/// (500 ms unless configured), so what is cut short here is still told as a cancel, not as a trap.
+const SHIELD_GRACE: Duration = Duration::from_millis(400);
+
+/// Runs `future`, a cleanup that waits for something, although the current scope is cancelled: for 400 ms
+/// from that cancel on. Then it is cancelled too: a shield is no way to stay.
+///
+/// ```ignore
+/// let end = work(&ctx).await;
+/// shield(save_progress()).await?;
+/// end
+/// ```
+///
+/// # Errors
+/// Those of the future; the cancellation, when its time is over.
+pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(current) = try_current_node() else {
         return future.await;
     };
     let _block = Block::enter();
-    let node = Node::make(current.actor.clone(), current.context, Some(current), true);
-    let mut future = pin!(future);
+    let node = Node::make(
+        current.actor.clone(),
+        current.context,
+        None,
+        Some(current.clone()),
+        true,
+    );
+    let mut work = pin!(scoped(node.clone(), future));
+    let mut bound = Bound {
+        watch: Watch::new(current),
+        alarm: None,
+    };
     poll_fn(|cx| {
-        let _entered = node.enter();
-        future.as_mut().poll(cx)
+        // Once: a cancel wakes who waits here.
+        if !node.is_cancelled()
+            && let Poll::Ready(cancellation) = bound.poll(cx)
+        {
+            node.cancel(cancellation);
+        }
+        work.as_mut().poll(cx)
     })
     .await
+    .and_then(|end| end)
+}
+
+/// When a shield is to end.
+struct Bound {
+    watch: Watch,
+    alarm: Option<(Pin<Box<Alarm>>, Cancellation)>,
+}
+
+impl Bound {
+    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Cancellation> {
+        let node = &self.watch.node;
+        if self.alarm.is_none()
+            && let Some((cancellation, since)) = node.cancelled()
+        {
+            let end = since.saturating_add(SHIELD_GRACE.as_nanos() as u64);
+            self.alarm = Some((Box::pin(Alarm::at(&node.actor, end)), cancellation));
+        }
+        match &mut self.alarm {
+            Some((alarm, cancellation)) => alarm.as_mut().poll(cx).map(|()| cancellation.clone()),
+            None => {
+                self.watch.register(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
 }
 
 /// As [`check`]; outside any task, asks `node` instead.
+#[inline]
 pub(crate) fn check_or(node: Option<&Arc<Node>>) -> Result<()> {
     CURRENT.with_borrow(|current| match current.as_ref().or(node) {
         Some(node) if node.is_cancelled() => Err(node.raise()),

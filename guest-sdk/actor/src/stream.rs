@@ -11,9 +11,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::broadcast::{BroadcastStatistics, HANDLE, OnLag, Subscription};
 use crate::codec;
 use crate::error::{Error, Result};
-use crate::link::{Link, On};
+use crate::link::{Link, On, Received};
 
 /// The open stream of a context: sends `S`, receives `R`. A handle: several tasks may send and receive,
 /// each message goes to one of them.
@@ -58,28 +59,63 @@ impl<S, R> Stream<S, R> {
     pub fn stop(&self) {
         self.link.stop_sending();
     }
+
+    /// How many messages were dropped because this side was too slow for them: more than none only under
+    /// [`Policy::DropOldest`](steading_types::Policy::DropOldest).
+    pub fn lost(&self) -> u64 {
+        self.link.with(|state| state.keeping.lost)
+    }
+
+    /// Turns the receive side into a broadcast: from now on every subscription, and this handle as one
+    /// reader more, gets every message (semantics 8). The fastest reader pulls; the others find what it
+    /// pulled in a ring of one window. One that falls behind by more fails once with an error that is
+    /// [`lagged`](Error::lagged), and goes on. There is no way back; subscribing again adds a reader.
+    /// Sending is not affected.
+    ///
+    /// # Errors
+    /// The remote error if the peer failed or was cancelled; an invalid operation once the stream was
+    /// left; the cancellation of the current scope.
+    pub fn subscribe(&self) -> Result<Subscription<S, R>> {
+        self.subscribe_with(OnLag::Raise)
+    }
+
+    /// As [`subscribe`](Self::subscribe), with a choice of what the subscription does when it lags.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn subscribe_with(&self, on_lag: OnLag) -> Result<Subscription<S, R>> {
+        let id = self.link.subscribe(on_lag)?;
+        Ok(Subscription::new(self.link.clone(), id))
+    }
+
+    /// How the broadcast stands; `None` while nobody has subscribed.
+    pub fn statistics(&self) -> Option<BroadcastStatistics> {
+        self.link.statistics()
+    }
 }
 
 impl<S: Serialize, R> Stream<S, R> {
-    /// Sends a message, waiting for credit if the receiver has granted none. One larger than the
+    /// Sends a message, waiting for credit if the receiver has granted none; unless the receiver has chosen
+    /// not to be waited for ([`Policy`](steading_types::Policy)), which fails the context. One larger than the
     /// receiver's whole byte window may go once (nearly) all of the window is free.
     ///
     /// Cancel-safe: a send that was dropped while it waited has sent nothing.
     ///
     /// # Errors
-    /// The remote error if the context has ended; the cancellation of the current scope.
+    /// The remote error if the context has ended; one of kind `Overrun` that names this actor as its source
+    /// if the receiver does not wait and there is no credit; the cancellation of the current scope.
     pub async fn send(&self, value: S) -> Result<()> {
         let mut need = 0;
-        let send = |state: &mut _| self.link.send(state, &value, &mut need);
+        let send = |state: &mut _| self.link.send(state, &value, &mut need, true);
         self.link.wait(On::Send, send).await
     }
 
-    /// Sends a message if there is credit for it now.
+    /// Sends a message if there is credit for it now. Never goes beyond it, whatever the receiver's policy.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn try_send(&self, value: &S) -> Result<TrySend> {
-        match self.link.with(|state| self.link.send(state, value, &mut 0)) {
+        match self.link.with(|state| self.link.send(state, value, &mut 0, false)) {
             Some(sent) => sent.map(|()| TrySend::Sent),
             None => Ok(TrySend::WouldBlock),
         }
@@ -97,7 +133,15 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
     pub async fn next(&self) -> Result<Option<R>> {
         let receive = |state: &mut _| self.link.receive(state, codec::decode::<R>);
         match self.link.wait(On::Receive, receive).await? {
-            Some(message) => message.map(Some).map_err(|e| self.mismatch(e)),
+            Received::Message(message) => message.map(Some).map_err(|e| self.mismatch(e)),
+            Received::End => Ok(None),
+            Received::Shared => self.next_shared().await,
+        }
+    }
+
+    async fn next_shared(&self) -> Result<Option<R>> {
+        match self.link.next_shared(HANDLE).await? {
+            Some(message) => codec::decode(&message).map(Some).map_err(|e| self.mismatch(e)),
             None => Ok(None),
         }
     }
@@ -110,8 +154,9 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
         })
     }
 
-    fn mismatch(&self, error: Error) -> Error {
-        self.link.with(|state| state.local_error = Some(error.clone()));
+    /// The peer is told, too.
+    pub(crate) fn mismatch(&self, error: Error) -> Error {
+        self.link.reject(&error);
         error
     }
 }

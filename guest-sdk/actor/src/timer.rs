@@ -147,18 +147,18 @@ async fn wait(alarm: Alarm) -> Result<()> {
     .await
 }
 
-/// Runs `future` for at most this long.
+/// Runs `future` for at most this long; `None` when the time is up.
 ///
-/// When the time is up, everything in it is cancelled (cause: deadline), and blocks inside are waited
-/// for until they are torn down: nothing goes on in the background. What the future still manages to
-/// return counts: a value is a value, and a failure while it was tearing down is reported.
+/// Everything in it is cancelled then (cause: deadline), and blocks inside are waited for until they are
+/// torn down: nothing goes on in the background. What the future still manages to return counts: a value
+/// is a value, and a failure while it was tearing down is reported.
 ///
 /// # Errors
-/// One that [`is_elapsed`](Error::is_elapsed) when the time is up; those of the future.
+/// Those of the future; the cancellation of the current scope.
 ///
 /// # Panics
 /// Outside a task of an actor.
-pub async fn timeout<T>(duration: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn move_on_after<T>(duration: Duration, future: impl Future<Output = Result<T>>) -> Result<Option<T>> {
     let actor = scope::current().actor().clone();
     let node = Node::inside_current(&actor);
     let mut alarm = pin!(Alarm::after(&actor, duration));
@@ -173,11 +173,33 @@ pub async fn timeout<T>(duration: Duration, future: impl Future<Output = Result<
     })
     .await;
     match end.and_then(|inner| inner) {
-        Err(error) if fired && is_deadline_of(&error, &actor) && scope::check().is_ok() => {
-            Err(Error::elapsed(duration))
-        }
-        end => end,
+        Err(error) if fired && is_deadline_of(&error, &actor) && scope::check().is_ok() => Ok(None),
+        end => end.map(Some),
     }
+}
+
+/// As [`move_on_after`]; that the time is up is an error.
+///
+/// # Errors
+/// One that [`is_elapsed`](Error::is_elapsed) when the time is up; those of the future; the cancellation
+/// of the current scope.
+///
+/// # Panics
+/// Outside a task of an actor.
+pub async fn fail_after<T>(duration: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let end = move_on_after(duration, future).await?;
+    end.ok_or_else(|| Error::elapsed(duration))
+}
+
+/// [`fail_after`] by its usual name.
+///
+/// # Errors
+/// As there.
+///
+/// # Panics
+/// Outside a task of an actor.
+pub async fn timeout<T>(duration: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+    fail_after(duration, future).await
 }
 
 fn deadline(actor: &Actor) -> Cancellation {

@@ -67,6 +67,11 @@ impl Waiters {
         self.list.drain(..).for_each(|(_, waker)| woken.push(waker));
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Does anybody wait?
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()

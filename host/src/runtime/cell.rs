@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal, Rung,
-    Spec,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Flow, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal,
+    Rung, Spec,
 };
 
 use super::children::{Grants, Prepared};
@@ -370,12 +370,20 @@ impl Boundary for Cell {
         self.with(|core| core.release(context));
     }
 
-    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
-        self.apply(|core| core.stream_open(context))
+    fn reject(&self, context: Key, message: &str) -> Result<(), Refusal> {
+        self.with(|core| core.reject(context, message))
+    }
+
+    fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal> {
+        self.apply(|core| core.stream_open_with(context, flow))
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
-        self.apply(|core| core.send_batch(context, batch))
+        let sent = self.apply(|core| core.send_batch(context, batch));
+        if sent == Err(Refusal::Overrun) {
+            self.with(|core| core.overrun(context));
+        }
+        sent
     }
 
     fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {

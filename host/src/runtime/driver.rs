@@ -5,11 +5,11 @@
 //! cancel reaches the ladder and nobody has to wait for the guest to come back. The loop goes on
 //! without the code once that is dead, until the last child is: only then does the parent hear of it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use steading_types::{Boundary, BoxedError, ErrorKind, Event, NO_DEADLINE, Rung};
@@ -252,12 +252,15 @@ impl<B: Body> Driver<B> {
         let Some((deadline, crowded)) = self.cell.fall_asleep() else {
             return false;
         };
-        let cell = self.cell.clone();
-        tokio::select! {
-            biased;
-            () = cell.inbox.readable() => {}
-            () = self.timer.until(&cell, deadline) => {}
-            () = any_room(&crowded), if !crowded.is_empty() => {}
+        let Self { cell, timer, .. } = self;
+        let woken = poll_fn(|cx| match cell.inbox.poll_readable(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => timer.poll_until(cell, deadline, cx),
+        });
+        if crowded.is_empty() {
+            woken.await;
+        } else {
+            tokio::select! { biased; () = woken => {}, () = any_room(&crowded) => {} }
         }
         true
     }
@@ -281,7 +284,7 @@ async fn any_room(peers: &[super::inbox::Peer]) {
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// A timer that is only set anew when it would ring too late: deadlines mostly move away, and a ring
@@ -294,19 +297,28 @@ struct Timer {
 
 impl Timer {
     async fn until(&mut self, cell: &Cell, deadline: u64) {
+        poll_fn(|cx| self.poll_until(cell, deadline, cx)).await;
+    }
+
+    /// To be polled by one task only: one that has been told to wait is not asked again.
+    fn poll_until(&mut self, cell: &Cell, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         if deadline == NO_DEADLINE {
-            return std::future::pending().await;
+            return Poll::Pending;
         }
-        let instant = cell.runtime.clock.instant(deadline);
-        match &mut self.sleep {
-            Some(sleep) if self.set_to > deadline || sleep.is_elapsed() => sleep.as_mut().reset(instant),
-            Some(sleep) => return sleep.as_mut().await,
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
-        }
+        let sleep = match &mut self.sleep {
+            Some(sleep) if self.set_to <= deadline && !sleep.is_elapsed() => return Poll::Pending,
+            Some(sleep) => {
+                sleep.as_mut().reset(cell.runtime.clock.instant(deadline));
+                sleep
+            }
+            None => {
+                let instant = cell.runtime.clock.instant(deadline);
+                self.sleep.insert(Box::pin(tokio::time::sleep_until(instant)))
+            }
+        };
         self.set_to = deadline;
-        if let Some(sleep) = &mut self.sleep {
-            sleep.as_mut().await;
-        }
+        // Unconstrained, or it could say "wait" for the sake of fairness and note nobody to wake.
+        pin!(tokio::task::unconstrained(sleep.as_mut())).poll(cx)
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use steading_proto::{Dest, Frame, Lane};
@@ -163,31 +164,29 @@ impl Inbox {
         self.room.notify_waiters();
     }
 
-    /// Waits until there is something to read, or a nudge. Cancel-safe; one reader only.
-    pub(crate) async fn readable(&self) {
-        self.wait(|queue| queue.nudged || !queue.control.is_empty() || !queue.data.is_empty())
-            .await;
+    /// Whether there is something to read, or a nudge; if not, the task is woken when there is. One
+    /// reader only.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_ready(cx, |queue| {
+            queue.nudged || !queue.control.is_empty() || !queue.data.is_empty()
+        })
     }
 
     /// Waits until the control lane has something. Cancel-safe; one reader only.
     pub(crate) async fn control_readable(&self) {
-        self.wait(|queue| !queue.control.is_empty()).await;
+        poll_fn(|cx| self.poll_ready(cx, |queue| !queue.control.is_empty())).await;
     }
 
-    async fn wait(&self, ready: impl Fn(&Queue) -> bool) {
-        std::future::poll_fn(|cx| {
-            if ready(&self.lock()) {
-                return Poll::Ready(());
-            }
-            self.reader.register(cx.waker());
-            // Something may have come between the look and the registration.
-            if ready(&self.lock()) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    fn poll_ready(&self, cx: &mut Context<'_>, ready: impl Fn(&Queue) -> bool) -> Poll<()> {
+        if ready(&self.lock()) {
+            return Poll::Ready(());
+        }
+        self.reader.register(cx.waker());
+        // Something may have come between the look and the registration.
+        match ready(&self.lock()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     /// Waits until data may find room again.

@@ -95,7 +95,7 @@ fn check_state(ctx: &Context<(), (), i64>, by: CancelBy, early: bool) -> Result<
     if early {
         ensure(matches!(ctx.outcome(), Some(Outcome::Returned(_))), "the result stands")?;
         ensure(ctx.maybe_error().is_none(), "no error is left behind")?;
-        return ensure_eq("the state", ctx.state(), "returned");
+        return ensure_eq("the state", ctx.state().name(), "returned");
     }
     let remote = ctx
         .remote_error()

@@ -41,6 +41,7 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T)
 ///
 /// # Errors
 /// `PayloadMismatch`, naming the expected type and what is wrong.
+#[inline]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = de::Deserializer::new(bytes);
     let value = T::deserialize(&mut deserializer).map_err(|e| mismatch::<T>(&e.to_string()))?;
@@ -50,6 +51,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
 }
 
+#[cold]
 fn mismatch<T>(what: &str) -> Error {
     let message = format!("expected a {}: {what}", std::any::type_name::<T>());
     Error::fault(ErrorKind::PayloadMismatch, message)

@@ -57,6 +57,8 @@ pub struct Recorder {
     lines: Mutex<Vec<String>>,
     keys: AtomicU32,
     clock: AtomicU64,
+    /// What the host says to messages, unless it takes them.
+    refusal: Mutex<Option<Refusal>>,
 }
 
 impl Recorder {
@@ -112,8 +114,12 @@ impl Boundary for Recorder {
     fn release(&self, context: Key) {
         self.note(format!("release c{context}")).unwrap();
     }
-    fn stream_open(&self, context: Key) -> Result<(), Refusal> {
-        self.note(format!("stream c{context}"))
+    fn reject(&self, context: Key, message: &str) -> Result<(), Refusal> {
+        self.note(format!("reject c{context} {message}"))
+    }
+    fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal> {
+        let flow = flow.map(|f| format!(" {:?} {}", f.policy, f.window.messages));
+        self.note(format!("stream c{context}{}", flow.unwrap_or_default()))
     }
     fn send_batch(&self, context: Key, mut batch: &[u8]) -> Result<(), Refusal> {
         let mut lengths = Vec::new();
@@ -121,7 +127,10 @@ impl Boundary for Recorder {
             lengths.push(message.len());
             batch = rest;
         }
-        self.note(format!("send c{context} {lengths:?}"))
+        match *self.refusal.lock().unwrap() {
+            Some(refusal) => Err(refusal),
+            None => self.note(format!("send c{context} {lengths:?}")),
+        }
     }
     fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal> {
         self.note(format!("credit c{context} {messages} {bytes}"))
@@ -241,6 +250,24 @@ impl World {
             messages,
             bytes,
         });
+    }
+
+    /// The peer has opened its half of the stream with settings of its own.
+    pub fn flow(&self, context: Key, policy: Policy, messages: u32) {
+        let window = Window {
+            messages,
+            ..Window::DEFAULT
+        };
+        self.deliver(Event::Flow {
+            context,
+            policy,
+            window,
+        });
+    }
+
+    /// From now on the host refuses to send, or no longer.
+    pub fn refuse_messages(&self, refusal: Option<Refusal>) {
+        *self.recorder.refusal.lock().unwrap() = refusal;
     }
 
     pub fn cancel_task(&self, context: Key, canceller: ActorId) {

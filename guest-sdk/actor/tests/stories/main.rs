@@ -5,9 +5,13 @@
 
 #![allow(unreachable_pub, clippy::new_without_default)]
 
+mod broadcast;
 mod callee;
 mod caller;
 mod harness;
 mod nursery;
+mod policy;
 mod scope;
+mod state;
 mod stream;
+mod tasks;

@@ -7,6 +7,7 @@ use steading_actor::*;
 use crate::harness::*;
 
 const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[test]
 fn a_sleep_is_over_in_time_and_the_host_is_asked_once() {
@@ -94,17 +95,14 @@ fn a_cancel_is_raised_again_and_again() {
 fn a_shield_keeps_the_cancel_out_until_it_is_over() {
     let w = World::new();
     let mut task = w.task(async {
-        shield(async {
-            sleep(SECOND).await.unwrap();
-        })
-        .await;
+        shield(sleep(300 * MILLISECOND)).await?;
         std::future::pending::<()>().await;
         Ok(())
     });
     task.waits();
     w.cancel(third());
     task.waits();
-    w.pass(1000);
+    w.pass(300);
     assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
 }
 
@@ -130,4 +128,140 @@ fn nested_timeouts_blame_the_one_that_ran_out() {
     task.waits();
     w.pass(1000);
     assert_eq!(task.ends().unwrap_err().to_string(), "not done within 1s");
+}
+
+#[test]
+fn move_on_after_gives_the_value_or_none() {
+    let w = World::new();
+    assert_eq!(w.task(move_on_after(SECOND, async { Ok(3) })).ends().unwrap(), Some(3));
+    let mut task = w.task(move_on_after(SECOND, sleep(2 * SECOND)));
+    task.waits();
+    w.pass(1000);
+    assert_eq!(task.ends().unwrap(), None);
+}
+
+#[test]
+fn move_on_after_does_not_swallow_what_is_not_its_own() {
+    let w = World::new();
+    let mut task = w.task(move_on_after(SECOND, async {
+        sleep(2 * SECOND).await.ok();
+        Err::<(), _>(Error::msg("cleaning up failed"))
+    }));
+    task.waits();
+    w.pass(1000);
+    assert_eq!(task.ends().unwrap_err().message(), "cleaning up failed");
+
+    let mut task = w.task(move_on_after(5 * SECOND, fail_after(SECOND, sleep(2 * SECOND))));
+    task.waits();
+    w.pass(1000);
+    assert!(task.ends().unwrap_err().is_elapsed(), "the time of another");
+
+    let mut task = w.task(move_on_after(SECOND, sleep(2 * SECOND)));
+    task.waits();
+    w.cancel(third());
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+#[test]
+fn fail_after_raises_that_the_time_is_up() {
+    let w = World::new();
+    let mut task = w.task(fail_after(SECOND, sleep(2 * SECOND)));
+    task.waits();
+    w.pass(1000);
+    assert!(task.ends().unwrap_err().is_elapsed());
+}
+
+#[test]
+fn a_shield_holds_for_the_grace_and_no_longer() {
+    let w = World::new();
+    let mut task = w.task(async { shield(std::future::pending::<Result<()>>()).await });
+    task.waits();
+    w.pass(5000);
+    w.cancel(third());
+    task.waits();
+    w.pass(399);
+    task.waits();
+    w.pass(1);
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+#[test]
+fn the_grace_counts_from_the_cancel_for_all_shields_together() {
+    let w = World::new();
+    let mut task = w.task(async {
+        sleep(SECOND).await.ok();
+        shield(sleep(300 * MILLISECOND)).await?;
+        shield(sleep(300 * MILLISECOND)).await
+    });
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.pass(300);
+    task.waits();
+    w.pass(100);
+    assert!(task.ends().unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_shield_around_a_shield_changes_nothing() {
+    let w = World::new();
+    let mut task = w.task(async { shield(shield(sleep(SECOND))).await });
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.pass(400);
+    task.waits();
+    w.pass(400);
+    assert!(task.ends().unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_cleanup_that_waits_for_another_actor_runs_during_the_cancel() {
+    let w = World::new();
+    let portal = w.portal();
+    let mut task = w.task(async move {
+        let end = sleep(SECOND).await;
+        let saved = shield(portal.call::<u32, _>("save", &())).await?;
+        assert_eq!(saved, 3);
+        end
+    });
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.returned(1, &3);
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+#[test]
+fn a_block_inside_a_shield_is_torn_down_when_the_grace_is_over() {
+    let w = World::new();
+    let portal = w.portal();
+    let mut task = w.task(async move { shield(portal.call::<u32, _>("slow", &())).await });
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.pass(400);
+    task.waits();
+    assert!(w.asked().contains(&"cancel c1".to_owned()));
+    w.cancelled(1, me());
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+#[test]
+fn who_waits_for_its_own_cancel_may_clean_up_then() {
+    let w = World::new();
+    let mut task = w.task(async {
+        let cancellation = match race(std::future::pending::<()>(), cancelled()).await {
+            Either::Left(()) => return Ok("never"),
+            Either::Right(cancellation) => cancellation,
+        };
+        assert_eq!(cancellation.canceller, third());
+        shield(sleep(MILLISECOND)).await?;
+        Ok("cleaned up")
+    });
+    task.waits();
+    w.cancel(third());
+    task.waits();
+    w.pass(1);
+    assert_eq!(task.ends().unwrap(), "cleaned up");
 }

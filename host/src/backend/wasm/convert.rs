@@ -6,7 +6,7 @@ use bytes::Bytes;
 use steading_types as ours;
 
 use super::bindings::exports::{events, types as lent};
-use super::bindings::imports::{context, log, nursery, types as owned};
+use super::bindings::imports::{context, log, nursery, stream, types as owned};
 
 /// Events as a guest reads them, with what they cannot borrow from the originals.
 pub(super) struct Lowered<'a> {
@@ -78,6 +78,16 @@ fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::E
             messages: *messages,
             bytes: *bytes,
         }),
+        E::Flow {
+            context,
+            policy,
+            window,
+        } => events::Event::Flow(events::Flow {
+            context: *context,
+            policy: lend_policy(*policy),
+            messages: window.messages,
+            bytes: window.bytes,
+        }),
         E::Cancel { context, cancellation } => events::Event::Cancel(events::Cancel {
             context: *context,
             cancellation: lend_cancellation(cancellation),
@@ -116,6 +126,31 @@ fn lend_id(id: &ours::ActorId) -> lent::ActorId<'_> {
         name: &id.name,
         uuid_high: id.uuid.high,
         uuid_low: id.uuid.low,
+    }
+}
+
+fn lend_policy(policy: ours::Policy) -> lent::Policy {
+    match policy {
+        ours::Policy::Block => lent::Policy::Block,
+        ours::Policy::OverrunError => lent::Policy::OverrunError,
+        ours::Policy::Buffer(more) => lent::Policy::Buffer(more),
+        ours::Policy::DropOldest => lent::Policy::DropOldest,
+    }
+}
+
+/// What a receiver asks for.
+pub(super) fn flow(flow: stream::Flow) -> ours::Flow {
+    ours::Flow {
+        policy: match flow.policy {
+            owned::Policy::Block => ours::Policy::Block,
+            owned::Policy::OverrunError => ours::Policy::OverrunError,
+            owned::Policy::Buffer(more) => ours::Policy::Buffer(more),
+            owned::Policy::DropOldest => ours::Policy::DropOldest,
+        },
+        window: ours::Window {
+            messages: flow.window.messages,
+            bytes: flow.window.bytes,
+        },
     }
 }
 
@@ -411,6 +446,7 @@ pub(super) fn refusal(refusal: ours::Refusal) -> owned::Refusal {
         R::StreamAlreadyOpened => owned::Refusal::StreamAlreadyOpened,
         R::Ended => owned::Refusal::Ended,
         R::NoCredit => owned::Refusal::NoCredit,
+        R::Overrun => owned::Refusal::Overrun,
         R::MalformedBatch => owned::Refusal::MalformedBatch,
         R::TooLarge => owned::Refusal::TooLarge,
         R::Closing => owned::Refusal::Closing,

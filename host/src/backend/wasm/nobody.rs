@@ -1,7 +1,7 @@
 //! The boundary of an instance that is only asked what it offers: everything is refused.
 
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Key, Level, OpenOptions, PortalKey, Refusal, Spec, Uuid,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec, Uuid,
 };
 
 /// Grants nothing and hears nothing.
@@ -53,7 +53,11 @@ impl Boundary for Nobody {
 
     fn release(&self, _context: Key) {}
 
-    fn stream_open(&self, _context: Key) -> Result<(), Refusal> {
+    fn reject(&self, _context: Key, _message: &str) -> Result<(), Refusal> {
+        Err(CLOSED)
+    }
+
+    fn stream_open(&self, _context: Key, _flow: Option<Flow>) -> Result<(), Refusal> {
         Err(CLOSED)
     }
 

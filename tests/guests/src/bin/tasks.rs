@@ -1,12 +1,21 @@
 //! Several tasks inside one endpoint: structured, joined, raced, failing together.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use steading_guest::{Either, Error, Result, join_all, race, scope, select, sleep};
 
 const LONG: Duration = Duration::from_secs(3600);
+
+/// An actor has but one thread: its tasks need not be `Send`.
+#[cfg(target_arch = "wasm32")]
+const _: fn(&steading_guest::TaskGroup, std::rc::Rc<()>) = |tasks, rc| {
+    _ = tasks.spawn(async move {
+        drop(rc);
+        Ok(())
+    });
+};
 
 struct Tasks;
 
@@ -33,20 +42,20 @@ impl Tasks {
 
     /// A block ends only when its tasks have: how many had, out of those nobody waited for.
     async fn left_alone(count: u32) -> Result<u32> {
-        let done = Rc::new(Cell::new(0));
+        let done = Arc::new(AtomicU32::new(0));
         scope(async |tasks| {
             for _ in 0..count {
                 let done = done.clone();
                 _ = tasks.spawn(async move {
                     sleep(Duration::from_millis(2)).await?;
-                    done.set(done.get() + 1);
+                    done.fetch_add(1, Relaxed);
                     Ok(())
                 });
             }
             Ok(())
         })
         .await?;
-        Ok(done.get())
+        Ok(done.load(Relaxed))
     }
 
     /// One task fails; the body and the other would wait for ever.

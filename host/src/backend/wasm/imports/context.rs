@@ -24,6 +24,10 @@ impl Host for State {
         answer(self.boundary.cancel(context, reason))
     }
 
+    fn reject(&mut self, context: u32, message: String) -> Answer<()> {
+        answer(self.boundary.reject(context, &message))
+    }
+
     fn release(&mut self, context: u32) -> wasmtime::Result<()> {
         self.boundary.release(context);
         Ok(())

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmList};
 
-use super::super::bindings::imports::stream::Host;
+use super::super::bindings::imports::stream::{Flow, Host};
 use super::super::bindings::imports::types::Refusal;
+use super::super::convert;
 use super::super::view::State;
 use super::{Answer, answer};
 
 impl Host for State {
-    fn open(&mut self, context: u32) -> Answer<()> {
-        answer(self.boundary.stream_open(context))
+    fn open(&mut self, context: u32, flow: Option<Flow>) -> Answer<()> {
+        answer(self.boundary.stream_open(context, flow.map(convert::flow)))
     }
 
     /// Never called: [`add_send_batch`] takes its place. The generated trait demands it.
@@ -42,5 +43,5 @@ pub(super) fn add_send_batch(linker: &mut Linker<State>) -> wasmtime::Result<()>
 fn send_batch(store: &StoreContextMut<'_, State>, (context, batch): (u32, WasmList<u8>)) -> Result<(), Refusal> {
     let boundary = Arc::clone(&store.data().boundary);
     let sent = boundary.send_batch(context, batch.as_le_slice(store));
-    sent.map_err(super::convert::refusal)
+    sent.map_err(convert::refusal)
 }
