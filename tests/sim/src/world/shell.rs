@@ -1,0 +1,173 @@
+//! What the shell around a core does: starts children, lets traps land, leaves, loses links.
+
+use steading_proto::{Dest, Frame};
+use steading_types::{BoxedError, Cancellation, Cause, ErrorKind, Key, Rung, Spec};
+
+use super::{Effect, Nursery, Parcel, World, note};
+use crate::check;
+use crate::plan::Guest;
+
+impl World {
+    /// Opens a nursery; its number, if it was admitted.
+    pub(super) fn open_nursery(&mut self, actor: usize, owner: u32, tag: u32) -> Option<usize> {
+        let due = self.model.nursery_open(actor, owner);
+        let parent = (owner != crate::op::NONE).then(|| self.model.place(owner).1);
+        let found = self.core(actor).nursery_open(parent);
+        check!(
+            found.map(|_| ()) == due,
+            "I17",
+            "nursery_open() answers {found:?} and must {due:?}"
+        );
+        let key: Key = found.ok()?;
+        self.nurseries.push(Nursery { actor, key, tag });
+        Some(self.nurseries.len() - 1)
+    }
+
+    /// Starts a child in a nursery.
+    pub(super) fn spawn(&mut self, ni: usize, tag: u32) {
+        let (Nursery { actor, key, .. }, child) = (self.nurseries[ni], self.actors.len());
+        let due = self.model.may_spawn(ni as u32);
+        let id = Self::identity(child);
+        let found = self.core(actor).spawn(key, Spec::this_component("more"), id, child);
+        match (found, due) {
+            (Ok(portal), Ok(())) => self.add(actor, portal, tag, ni as u32),
+            (Err(error), Err(kind)) if crate::digest::kind(&error.kind) == kind => self.refused(actor, error),
+            (found, due) => crate::broken!("I17 I22", "spawn() answers {found:?} and must {due:?}"),
+        }
+    }
+
+    /// A refusal that a task sees, and may hand on.
+    pub(super) fn refused(&mut self, actor: usize, error: BoxedError) {
+        self.core(actor).remember_refusal(&error);
+        self.model.remember(actor, &error);
+        self.see(actor, error);
+    }
+
+    /// Performs the next effect of an actor; `fails`: what it starts does not come up.
+    pub(super) fn effect(&mut self, actor: usize, fails: bool) {
+        let Some(effect) = self.actors[actor].effects.pop_front() else {
+            return;
+        };
+        self.effects -= 1;
+        match effect {
+            Effect::Spawn(child) if fails => {
+                self.actors[child].launched = true;
+                self.die(child, ErrorKind::SpawnFailed);
+            }
+            Effect::Spawn(child) => {
+                self.actors[child].launched = true;
+                note!(self, "  {} is up", self.name(child));
+                self.core(child).up();
+                self.settle(child, true, false);
+            }
+            Effect::Trap if self.plan.guest == Guest::Traps => self.die(actor, ErrorKind::Trap("interrupt".into())),
+            Effect::Trap => {}
+            Effect::Kill => self.die(actor, ErrorKind::Killed),
+            Effect::Stopped { error, rung } => self.leave(actor, error, rung),
+        }
+    }
+
+    /// The code of an actor is gone.
+    pub(super) fn die(&mut self, actor: usize, kind: ErrorKind) {
+        note!(self, "  {} dies: {kind}", self.name(actor));
+        let error = BoxedError::new(kind, self.actors[actor].id.clone(), "its code is gone");
+        self.model.die(actor, &error);
+        self.core(actor).die(error);
+        self.settle(actor, true, true);
+    }
+
+    /// Takes no more frames, answers what came, and tells the parent.
+    fn leave(&mut self, actor: usize, error: Option<Box<BoxedError>>, rung: Rung) {
+        for child in self.actors.iter().skip(1).filter(|other| other.parent == actor) {
+            check!(
+                child.left || child.cut,
+                "I18",
+                "{} leaves before its child {}",
+                self.name(actor),
+                child.id
+            );
+        }
+        check!(!self.actors[actor].left, "I18", "{} leaves twice", self.name(actor));
+        note!(self, "  {} leaves", self.name(actor));
+        self.actors[actor].left = true;
+        self.settle(actor, true, true);
+        while let Some(parcel) = self.actors[actor].down.next() {
+            self.arrive_last(self.actors[actor].parent, actor, parcel);
+        }
+        for child in 1..self.actors.len() {
+            while self.actors[child].parent == actor
+                && let Some(parcel) = self.actors[child].up.next()
+            {
+                self.arrive_last(child, actor, parcel);
+            }
+        }
+        check!(
+            self.actors[actor].core.is_quiescent(),
+            "I25",
+            "{} leaves and holds something",
+            self.name(actor)
+        );
+        self.core(actor).ended(error, rung);
+        self.settle(actor, true, true);
+    }
+
+    fn arrive_last(&mut self, from: usize, to: usize, parcel: Parcel) {
+        self.arrive(from, to, parcel);
+        self.settle(to, true, true);
+    }
+
+    /// The link between a child and its parent is lost, with all that was on it. Whoever carries links
+    /// tells both ends of every context, the parent that its child is gone, and the child to end.
+    pub(super) fn cut(&mut self, child: usize) {
+        let parent = self.actors[child].parent;
+        note!(
+            self,
+            "  the link of {} and {} is cut",
+            self.name(parent),
+            self.name(child)
+        );
+        self.settle(parent, true, true);
+        self.settle(child, true, true);
+        self.actors[child].cut = true;
+        (self.actors[child].down, self.actors[child].up) = Default::default();
+        for (actor, peer) in [(parent, child), (child, parent)] {
+            let sides = self.model.live_of(actor).iter().copied();
+            let mut broken: Vec<_> = sides.filter(|ci| self.model.peer(*ci) == peer).collect();
+            broken.sort_unstable();
+            for ci in broken {
+                self.lose(actor, peer, ci);
+            }
+        }
+        let lost = BoxedError::new(ErrorKind::LinkClosed, self.actors[parent].id.clone(), "link lost");
+        let ended = Frame::ChildEnded {
+            portal: self.actors[child].portal,
+            error: Some(Box::new(lost)),
+            rung: Rung::AlreadyGone,
+        };
+        self.arrive(child, parent, Parcel::Whole(Dest::Actor, ended));
+        self.settle(parent, true, true);
+        let cancellation = Cancellation {
+            canceller: self.actors[parent].id.clone(),
+            reason: None,
+            cause: Cause::PeerLost,
+        };
+        self.arrive(
+            parent,
+            child,
+            Parcel::Whole(Dest::Actor, Frame::CancelActor(cancellation)),
+        );
+        self.settle(child, true, true);
+    }
+
+    fn lose(&mut self, actor: usize, peer: usize, ci: u32) {
+        if !self.model.is_live(ci) {
+            return;
+        }
+        let fault = crate::coverage::Fault::LinkCut;
+        self.model.fault(ci, fault);
+        let error = BoxedError::new(ErrorKind::LinkClosed, self.actors[actor].id.clone(), "link lost");
+        let dest = Dest::Key(self.model.place(ci).1);
+        self.arrive(peer, actor, Parcel::Whole(dest, Frame::Error(Box::new(error))));
+        self.settle(actor, true, true);
+    }
+}
