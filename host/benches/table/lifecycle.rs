@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steading::{Context, Error, Nursery, Portal, Result, nursery};
+use steading::{Context, Error, Portal, Result, Spec, nursery};
 
 use crate::bench::{Bench, builder, with_nursery};
 use crate::report::{Bound, Row, Samples, Unit};
@@ -111,15 +111,14 @@ pub(crate) async fn kill(bench: &Bench) -> Result<Row> {
     let code = host.load(&bench.component)?;
     let mut samples = Samples::default();
     for _ in 0..bench.options.scaled(200) {
-        let time = with_nursery(&host, async |nursery| spinner_dead(nursery, code.spec("spinner")).await).await?;
+        let time = with_nursery(&host, async |_| spinner_dead(code.spec("spinner")).await).await?;
         samples.push(time.as_nanos() as f64);
     }
     Ok(tail("cancel, spinning guest dead", &samples, 2_000.0))
 }
 
 /// A nursery of its own, for the death of the actor is the failure of its nursery.
-async fn spinner_dead(outer: &Nursery, spec: steading::Spec) -> Result<Duration> {
-    let _ = outer;
+async fn spinner_dead(spec: Spec) -> Result<Duration> {
     let mut time = Duration::MAX;
     let end: Result<()> = nursery(async |nursery| {
         let portal = nursery.start_actor(spec).await?;
