@@ -62,9 +62,10 @@ fn run(options: Options, runtime: &tokio::runtime::Runtime) -> Result<Vec<Row>> 
 type Measurement<'a> = Pin<Box<dyn Future<Output = Result<Row>> + 'a>>;
 
 async fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let all: [(&str, Measurement<'_>); 16] = [
+    let all: [(&str, Measurement<'_>); 17] = [
         ("round trip", Box::pin(messages::round_trip(bench))),
-        ("one way 32 B", Box::pin(messages::small(bench))),
+        ("one way 32 B", Box::pin(messages::small(bench, 64))),
+        ("one way 32 B, window 256", Box::pin(messages::small(bench, 256))),
         ("one way 1 KiB", Box::pin(messages::kilobyte(bench))),
         ("one way 64 KiB", Box::pin(messages::large(bench))),
         ("open 1", Box::pin(messages::contexts(bench, 1))),

@@ -11,14 +11,21 @@ pub(crate) async fn round_trip(bench: &Bench) -> Result<Row> {
     Ok(row("round trip 32 B", &rounds, 7.0, Some(10.0)))
 }
 
-pub(crate) async fn small(bench: &Bench) -> Result<Row> {
+/// Both sides have the same window.
+pub(crate) async fn small(bench: &Bench, window: u32) -> Result<Row> {
     let rounds = bench
-        .conduct("small_messages", &(), 400_000, native::small_messages)
+        .conduct("small_messages", &window, 400_000, |count| {
+            native::small_messages(window, count)
+        })
         .await?;
+    let (name, demand) = match window {
+        native::WINDOW => ("one way 32 B", Some(1.5)),
+        _ => ("one way 32 B, window 256", None),
+    };
     Ok(Row {
         ours: rate(rounds.ours.median()),
         native: rate(rounds.native.median()),
-        ..row("one way 32 B", &rounds, 0.5, Some(1.5))
+        ..row(name, &rounds, 0.5, demand)
     })
 }
 

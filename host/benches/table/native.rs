@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Messages on their way, as in a stream by default.
-const WINDOW: usize = 64;
+pub(crate) const WINDOW: u32 = 64;
 
 /// Runs `work` on a runtime of the current thread.
 fn on_one_thread<F: Future<Output = Duration>>(work: impl FnOnce() -> F + Send) -> Duration {
@@ -29,8 +29,8 @@ fn on_one_thread<F: Future<Output = Duration>>(work: impl FnOnce() -> F + Send) 
 /// Two tasks and two channels; 32 B by value.
 pub(crate) fn round_trips(count: u32) -> Duration {
     on_one_thread(async move || {
-        let (to, mut inbox) = mpsc::channel::<[u8; 32]>(WINDOW);
-        let (back, mut answers) = mpsc::channel::<[u8; 32]>(WINDOW);
+        let (to, mut inbox) = mpsc::channel::<[u8; 32]>(WINDOW as usize);
+        let (back, mut answers) = mpsc::channel::<[u8; 32]>(WINDOW as usize);
         tokio::spawn(async move {
             while let Some(ball) = inbox.recv().await {
                 if back.send(ball).await.is_err() {
@@ -50,8 +50,8 @@ pub(crate) fn round_trips(count: u32) -> Duration {
 }
 
 /// One task sends, another receives; 32 B by value.
-pub(crate) fn small_messages(count: u32) -> Duration {
-    messages(count, |n| {
+pub(crate) fn small_messages(window: u32, count: u32) -> Duration {
+    messages(window, count, |n| {
         let mut message = [7u8; 32];
         message[..4].copy_from_slice(&n.to_le_bytes());
         message
@@ -61,12 +61,12 @@ pub(crate) fn small_messages(count: u32) -> Duration {
 /// One task sends a copy of a buffer, another receives it.
 pub(crate) fn large_messages(size: usize, count: u32) -> Duration {
     let buffer = vec![7u8; size];
-    messages(count, move |_| buffer.clone())
+    messages(WINDOW, count, move |_| buffer.clone())
 }
 
-fn messages<T: Send + 'static>(count: u32, make: impl Fn(u32) -> T + Send + 'static) -> Duration {
+fn messages<T: Send + 'static>(window: u32, count: u32, make: impl Fn(u32) -> T + Send + 'static) -> Duration {
     on_one_thread(async move || {
-        let (to, mut inbox) = mpsc::channel::<T>(WINDOW);
+        let (to, mut inbox) = mpsc::channel::<T>(window as usize);
         let start = Instant::now();
         let sender = tokio::spawn(async move {
             for n in 0..count {

@@ -25,8 +25,8 @@ impl Bench {
         .await
     }
 
-    /// Messages of 32 B, one way.
-    async fn small_messages(orders: Context<(), u32>) -> Result<()> {
+    /// Messages of 32 B, one way, so many on their way at most.
+    async fn small_messages(orders: Context<(), u32>, window: u32) -> Result<()> {
         conduct(orders, async |partner, orders| {
             while let Some(count) = orders.next().await? {
                 let sink = async |ctx: Context<Small, ()>, ()| {
@@ -39,7 +39,7 @@ impl Bench {
                     .await?;
                     received(ctx.wait_result().await?, count)
                 };
-                partner.open_context("small_sink", &(), sink).await?;
+                partner.open_context("small_sink", &window, sink).await?;
                 orders.send(()).await?;
             }
             Ok(())
@@ -113,9 +113,9 @@ impl Bench {
     }
 
     /// Counts what comes.
-    async fn small_sink(ctx: Context<(), Small>) -> Result<u32> {
+    async fn small_sink(ctx: Context<(), Small>, window: u32) -> Result<u32> {
         ctx.started(()).await?;
-        ctx.stream(async |messages| {
+        ctx.stream_with(StreamOptions::new().messages(window), async |messages| {
             let mut count = 0;
             while let Some(message) = messages.next().await? {
                 black_box(message);
