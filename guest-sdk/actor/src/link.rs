@@ -407,6 +407,19 @@ impl Link {
         }
     }
 
+    /// The next message as `read` reads it, in the usual case: there is one, and nothing is in the way.
+    /// `None` says nothing; [`receive`](Self::receive) has the answer.
+    #[inline]
+    pub(crate) fn receive_ready<T>(self: &Arc<Self>, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut state = lock(&self.state);
+        if state.broadcast.is_some() || state.check(self).is_err() {
+            return None;
+        }
+        let message = state.take(read)?;
+        state.gather_credit(self);
+        Some(message)
+    }
+
     /// The next message as `read` reads it; `None` to wait for it.
     pub(crate) fn receive<T>(
         self: &Arc<Self>,

@@ -106,6 +106,10 @@ impl<S: Serialize, R> Stream<S, R> {
     /// if the receiver does not wait and there is no credit; the cancellation of the current scope.
     pub async fn send(&self, value: S) -> Result<()> {
         let mut need = 0;
+        // There mostly is credit: what waiting takes is not set up before there is none.
+        if let Some(sent) = self.link.with(|state| self.link.send(state, &value, &mut need, true)) {
+            return sent;
+        }
         let send = |state: &mut _| self.link.send(state, &value, &mut need, true);
         self.link.wait(On::Send, send).await
     }
@@ -131,6 +135,9 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
     /// The remote error if the peer failed or was cancelled; `PayloadMismatch` if the message is not an
     /// `R`; the cancellation of the current scope.
     pub async fn next(&self) -> Result<Option<R>> {
+        if let Some(message) = self.link.receive_ready(codec::decode::<R>) {
+            return message.map(Some).map_err(|e| self.mismatch(e));
+        }
         let receive = |state: &mut _| self.link.receive(state, codec::decode::<R>);
         match self.link.wait(On::Receive, receive).await? {
             Received::Message(message) => message.map(Some).map_err(|e| self.mismatch(e)),

@@ -154,11 +154,11 @@ impl Cell {
         at(&self.lock().core)
     }
 
-    /// Feeds frames to the core and lets time pass; returns its events.
-    pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> Vec<steading_types::Event> {
+    /// Feeds frames to the core and lets time pass; returns its events, and whether there are effects.
+    pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> (Vec<steading_types::Event>, bool) {
         let mut state = self.lock();
         self.feed(&mut state, frames, now);
-        state.core.take_events()
+        (state.core.take_events(), !state.effects.is_empty())
     }
 
     /// Feeds control frames to the core in the middle of a turn; its events wait for the next one.
@@ -186,7 +186,6 @@ impl Cell {
         self.lock().effects.pop_front()
     }
 
-    /// When the driver has to look at this actor again, frames apart.
     /// The driver is about to sleep: until when, or `None` if there is something to do first.
     pub(crate) fn fall_asleep(&self) -> Option<(u64, Vec<Peer>)> {
         let mut state = self.lock();

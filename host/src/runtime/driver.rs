@@ -136,8 +136,10 @@ impl<B: Body> Driver<B> {
         while self.done.is_none() {
             let now = self.cell.now();
             woken |= self.cell.inbox.take_all(&mut self.frames);
-            let events = self.cell.absorb(&mut self.frames, now);
-            self.perform_idle();
+            let (events, effects) = self.cell.absorb(&mut self.frames, now);
+            if effects {
+                self.perform_idle();
+            }
             let due = self.cell.timer_due(now);
             if self.body.is_some() && (more || due || B::EVERY_WAKE && woken || !events.is_empty()) {
                 more = self.turn(now, events).await;

@@ -178,11 +178,8 @@ impl Inbox {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, ready: impl Fn(&Queue) -> bool) -> Poll<()> {
-        if ready(&self.lock()) {
-            return Poll::Ready(());
-        }
+        // Who asks has mostly looked before; and what came between a look and this would wake nobody.
         self.reader.register(cx.waker());
-        // Something may have come between the look and the registration.
         match ready(&self.lock()) {
             true => Poll::Ready(()),
             false => Poll::Pending,
