@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use steading_actor::{Actor, Invocation};
-use steading_types::Description;
+use steading_types::{Description, Key};
 
 use crate::boundary::WitBoundary;
 use crate::{bindings, convert, logging};
@@ -38,9 +38,12 @@ thread_local! {
 }
 
 /// One turn of the component: the body of its `turn` export.
-pub fn turn<E: Endpoints>(now: u64, events: Vec<bindings::Event>) -> bool {
+pub fn turn<E: Endpoints>(now: u64, context: Key, batch: Vec<u8>, events: Vec<bindings::Event>) -> bool {
     let executor = Executor::current();
     executor.actor.advance(now);
+    if !batch.is_empty() {
+        executor.actor.deliver_data(context, batch.into());
+    }
     for event in events {
         if let Some(invocation) = executor.actor.deliver(convert::event(event)) {
             executor.spawn(E::run(invocation));

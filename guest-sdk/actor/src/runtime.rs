@@ -115,7 +115,7 @@ impl Actor {
                 peer,
                 window,
             } => self.on_link(context, |link| link.on_started(value, peer, window)),
-            Event::Data { context, batch } => self.on_link(context, |link| link.on_data(batch)),
+            Event::Data { context, batch } => self.deliver_data(context, batch),
             Event::Stop(context) => self.on_link(context, Link::on_stop),
             Event::Credit {
                 context,
@@ -136,6 +136,11 @@ impl Actor {
             Event::NurseryClosed(nursery) => self.on_children(|children| children.on_closed(nursery)),
         }
         None
+    }
+
+    /// Takes in a batch of a stream: as [`deliver`](Self::deliver) with that event.
+    pub fn deliver_data(&self, context: Key, batch: Bytes) {
+        self.on_link(context, |link| link.on_data(batch));
     }
 
     /// Fires the timers that are due.

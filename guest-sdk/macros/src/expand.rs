@@ -46,8 +46,13 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
                     steading::description(<#ty as steading::Endpoints>::describe())
                 }
 
-                fn turn(now: u64, events: ::std::vec::Vec<steading::bindings::Event>) -> bool {
-                    steading::turn::<#ty>(now, events)
+                fn turn(
+                    now: u64,
+                    context: u32,
+                    batch: ::std::vec::Vec<u8>,
+                    events: ::std::vec::Vec<steading::bindings::Event>,
+                ) -> bool {
+                    steading::turn::<#ty>(now, context, batch, events)
                 }
             }
 

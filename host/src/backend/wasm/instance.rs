@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use steading_types::{Boundary, Description, ErrorKind, Event};
+use steading_types::{Boundary, Description, ErrorKind, Event, Key};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
@@ -105,12 +105,11 @@ impl Instance {
     pub(crate) async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
-        let lowered = Lowered::of(&events);
+        let ((context, batch), events) = split(&events);
+        let lowered = Lowered::of(events);
         let events = lowered.events();
-        let turned = self
-            .meter
-            .watch(self.guest.call_turn(&mut self.store, now, &events))
-            .await;
+        let turn = self.guest.call_turn(&mut self.store, now, context, batch, &events);
+        let turned = self.meter.watch(turn).await;
         turned
             .inspect(|_| self.ended = false)
             .map_err(|error| Stopped::of(&error, self.store.data()))
@@ -141,6 +140,14 @@ impl Instance {
         state.budget.begin_turn();
         state.stopwatch = Stopwatch::default();
         Ok(())
+    }
+}
+
+/// A batch that comes alone travels flat; whatever else happened, as events.
+fn split(events: &[Event]) -> ((Key, &[u8]), &[Event]) {
+    match events {
+        [Event::Data { context, batch }] if !batch.is_empty() => ((*context, batch), &[]),
+        _ => ((0, &[]), events),
     }
 }
 

@@ -25,7 +25,8 @@ fn guest(turn: &str) -> Vec<u8> {
                 (global.set $heap (i32.add (local.get $at) (local.get 3)))
                 (local.get $at))
             (func (export "describe") (result i32) (i32.const 0))
-            (func $turn (export "turn") (param $now i64) (param $events i32) (param $count i32) (result i32) {turn}))"#
+            (func $turn (export "turn") (param $now i64) (param $context i32)
+                (param $batch i32) (param $bytes i32) (param $events i32) (param $count i32) (result i32) {turn}))"#
     ))
 }
 
@@ -94,6 +95,18 @@ fn check_stop(turn: &str, kind: &ErrorKind, message: &str) -> Stopped {
 fn a_turn_reads_its_events_and_answers() {
     assert!(first_turn("(i32.eq (local.get $count) (i32.const 2))").unwrap());
     assert!(!first_turn("(i32.ne (local.get $count) (i32.const 2))").unwrap());
+}
+
+#[test]
+fn a_lone_batch_travels_flat() {
+    let component = load(&engine(), "(i32.mul (i32.eqz (local.get $count)) (local.get $bytes))");
+    let data = |batch: &'static [u8]| Event::Data {
+        context: 1,
+        batch: batch.into(),
+    };
+    let turn = |events| block_on(async { start(&component, &Arc::default()).await.turn(0, events).await.unwrap() });
+    assert!(turn(vec![data(b"\x01")]));
+    assert!(!turn(vec![data(b"\x01"), data(b"\x01")]), "not alone");
 }
 
 #[test]
