@@ -41,7 +41,7 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T)
 ///
 /// # Errors
 /// `PayloadMismatch`, naming the expected type and what is wrong.
-#[inline]
+#[inline(always)]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = de::Deserializer::new(bytes);
     let value = T::deserialize(&mut deserializer).map_err(|e| mismatch::<T>(&e.to_string()))?;
