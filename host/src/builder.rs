@@ -54,21 +54,24 @@ impl HostBuilder {
         self
     }
 
-    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB, at most 256 MiB.
+    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB; beyond
+    /// [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
     pub fn memory(mut self, bytes: u64) -> Self {
-        self.memory = bytes.min(crate::backend::wasm::limits::MEMORY_MAX as u64);
+        self.memory = clamped(bytes, &crate::limits::MEMORY);
         self
     }
 
-    /// Contexts an actor may have alive at once, opened and served together. Default 256, at most 4096.
+    /// Contexts an actor may have alive at once, opened and served together. Default 256; beyond
+    /// [`limits::CONTEXTS`](crate::limits::CONTEXTS), the nearest in it.
     pub fn contexts(mut self, contexts: usize) -> Self {
-        self.limits.contexts = contexts.min(4096);
+        self.limits.contexts = clamped(contexts, &crate::limits::CONTEXTS);
         self
     }
 
-    /// Children an actor may have alive at once. Default 64.
+    /// Children an actor may have alive at once. Default 64; beyond
+    /// [`limits::CHILDREN`](crate::limits::CHILDREN), the nearest in it.
     pub fn children(mut self, children: usize) -> Self {
-        self.limits.children = children;
+        self.limits.children = clamped(children, &crate::limits::CHILDREN);
         self
     }
 
@@ -80,9 +83,10 @@ impl HostBuilder {
         self
     }
 
-    /// Actors alive at once; memory for this many is reserved (not used) up front.
+    /// Actors alive at once; memory for this many is reserved (not used) up front. Beyond
+    /// [`limits::ACTORS`](crate::limits::ACTORS), the nearest in it.
     pub fn max_actors(mut self, actors: u32) -> Self {
-        self.engine.max_actors = Some(actors);
+        self.engine.max_actors = Some(clamped(actors, &crate::limits::ACTORS));
         self
     }
 
@@ -140,6 +144,10 @@ impl HostBuilder {
             memory: self.memory,
         })
     }
+}
+
+fn clamped<N: Ord + Copy>(value: N, range: &std::ops::RangeInclusive<N>) -> N {
+    value.clamp(*range.start(), *range.end())
 }
 
 fn dedicated(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {

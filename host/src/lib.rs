@@ -23,7 +23,7 @@ mod backend;
 mod builder;
 mod clock;
 pub mod config;
-mod limits;
+pub mod limits;
 mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};

@@ -2,6 +2,7 @@
 //!
 //! Invents no number: each is read from where it is enforced, `backend::wasm::limits` or the core's.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steading_proto::Limits;
@@ -9,6 +10,15 @@ use steading_types::Window;
 
 use crate::backend::wasm::limits as wasm;
 use crate::runtime::children::DEPTH;
+
+/// Bytes of memory an actor can be given: from one page of WebAssembly.
+pub const MEMORY: RangeInclusive<u64> = (64 << 10)..=(wasm::MEMORY_MAX as u64);
+/// Contexts an actor can be allowed.
+pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
+/// Children an actor can be allowed; 0 forbids them.
+pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
+/// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
+pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 
 /// One bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,21 +58,17 @@ fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
         maximum: Some(maximum),
     };
     vec![
-        raisable(
-            "memory per actor",
-            Amount::Bytes(memory),
-            Amount::Bytes(wasm::MEMORY_MAX as u64),
-        ),
+        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(*MEMORY.end())),
         raisable(
             "contexts per actor",
             Amount::Count(limits.contexts as u64),
-            Amount::Count(4096),
+            Amount::Count(*CONTEXTS.end() as u64),
         ),
-        Limit {
-            name: "children per actor",
-            value: Amount::Count(limits.children as u64),
-            maximum: None,
-        },
+        raisable(
+            "children per actor",
+            Amount::Count(limits.children as u64),
+            Amount::Count(*CHILDREN.end() as u64),
+        ),
     ]
 }
 

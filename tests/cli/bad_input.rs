@@ -98,4 +98,10 @@ fn an_actor_that_dies() {
 fn usage_is_explained() {
     steading(&["run"]).exits(2).complains(&["Usage: steading run"]);
     steading(&["fly"]).exits(2).complains(&["fly"]);
+    steading(&["doctor", "--log-level", "loud"])
+        .exits(2)
+        .complains(&["`loud` is not a level", "debug"]);
+    steading(&["call", TRAPS, "memory", "--limit", "memory=1"])
+        .exits(2)
+        .complains(&["--limit", "memory=1", "65536 to 268435456 bytes"]);
 }

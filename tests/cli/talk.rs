@@ -55,6 +55,13 @@ fn call_is_a_filter_when_the_endpoint_has_a_stream() {
 }
 
 #[test]
+fn answers_before_a_bad_line_are_not_lost() {
+    let echo = steading_with("[1]\n{bad\n[2]\n", &["call", STREAMS, "echo"]).exits(2);
+    assert_eq!(echo.out, "[1]\n", "{echo:#?}");
+    echo.complains(&["line 2"]);
+}
+
+#[test]
 fn directories_and_variables_are_granted_by_name() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     std::fs::write(folder.path().join("note.txt"), "a note").expect("it can be written");

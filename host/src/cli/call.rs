@@ -59,7 +59,11 @@ async fn talk(ctx: &Talk, stream: &Stream<Value, Value>, output: Output) -> stea
     let send = pin!(send(stream));
     match select(receive, send).await {
         Either::Left((received, _)) => received,
-        Either::Right((Err(error), _)) if ctx.outcome().is_none() => Err(error),
+        // The input ends before a line that is wrong. Answers to those before it are earned.
+        Either::Right((Err(error), receive)) if ctx.outcome().is_none() => {
+            stream.stop();
+            receive.await.and(Err(error))
+        }
         // The input has ended, or the endpoint wants no more of it; what it still has to say is awaited.
         Either::Right((_, receive)) => receive.await,
     }

@@ -1,9 +1,12 @@
 //! What the user grants and limits, read from the command line.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use steading::config::Workers;
+use steading::limits;
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -107,10 +110,10 @@ impl FromStr for Bound {
     fn from_str(text: &str) -> Parsed<Self> {
         let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
         match name {
-            "memory" => Ok(Self::Memory(bytes(value)?)),
-            "contexts" => Ok(Self::Contexts(number(value)?)),
-            "children" => Ok(Self::Children(number(value)?)),
-            "actors" => Ok(Self::Actors(number(value)?)),
+            "memory" => Ok(Self::Memory(within(bytes(value)?, &limits::MEMORY, " bytes")?)),
+            "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
+            "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
+            "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
             _ => Err(format!(
                 "no limit `{name}`; there are: memory, contexts, children, actors"
             )),
@@ -136,6 +139,15 @@ impl FromStr for WorkersChoice {
     }
 }
 
+/// Refused here, where the user can mend it; the host would take the nearest.
+fn within<N: PartialOrd + Display>(value: N, range: &RangeInclusive<N>, unit: &str) -> Parsed<N> {
+    let (least, most) = (range.start(), range.end());
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(format!("{value}{unit} is out of range: {least} to {most}{unit}"))
+}
+
 fn number<N: FromStr>(text: &str) -> Parsed<N> {
     text.parse().map_err(|_| format!("`{text}` is not a number in range"))
 }
@@ -159,6 +171,25 @@ fn bytes(text: &str) -> Parsed<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_have_bounds() {
+        let cases = [
+            ("memory=1", "1 bytes is out of range: 65536 to 268435456 bytes"),
+            (
+                "memory=1GiB",
+                "1073741824 bytes is out of range: 65536 to 268435456 bytes",
+            ),
+            ("contexts=0", "0 is out of range: 1 to 4096"),
+            ("contexts=100000", "100000 is out of range: 1 to 4096"),
+            ("children=65001", "65001 is out of range: 0 to 65000"),
+            ("actors=0", "0 is out of range: 1 to 1000000"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<Bound>(), Err(expected.to_owned()), "{text}");
+        }
+        assert_eq!("memory=256MiB".parse(), Ok(Bound::Memory(256 << 20)));
+    }
 
     #[test]
     fn sizes_have_units() {

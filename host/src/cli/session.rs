@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ciborium::Value;
 use steading::config::{Stdio, Workers};
-use steading::{Code, EndpointInfo, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+use steading::{Code, EndpointInfo, EndpointKind, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
@@ -186,11 +186,12 @@ pub(crate) fn load(host: &Host, guest: &Guest) -> Result<Code> {
 pub(crate) fn explain(failure: Failure, endpoint: &EndpointInfo, args: &Value) -> Failure {
     match failure.error.as_ref().map(Error::kind) {
         Some(ErrorKind::PayloadMismatch) if failure.hint.is_none() => {
-            let called = values::to_json(args);
-            failure.hint(format!(
-                "the endpoint is {}; it was given {called}",
-                endpoints::signature(endpoint)
-            ))
+            let (called, signature) = (values::to_json(args), endpoints::signature(endpoint));
+            let messages = match endpoint.kind {
+                EndpointKind::Plain => "",
+                EndpointKind::Context => ", and the lines of standard input as messages",
+            };
+            failure.hint(format!("the endpoint is {signature}; it was given {called}{messages}"))
         }
         _ => failure,
     }

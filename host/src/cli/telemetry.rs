@@ -5,6 +5,7 @@ use std::fmt;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -25,6 +26,12 @@ pub(crate) fn start(flag: Option<&str>, output: Output) -> Result<()> {
     };
     let unknown = |error| Failure::usage(format!("{origin}: `{wanted}`: {error}"));
     let filter = EnvFilter::builder().parse(wanted).map_err(unknown)?;
+    if let Some(word) = not_a_level(wanted) {
+        let known = "error, warn, info, debug, trace, off, or TARGET=LEVEL";
+        return Err(Failure::usage(format!(
+            "{origin}: `{word}` is not a level; there are: {known}"
+        )));
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -32,6 +39,13 @@ pub(crate) fn start(flag: Option<&str>, output: Output) -> Result<()> {
         .event_format(Line)
         .init();
     Ok(())
+}
+
+/// A word that stands alone and is no level: the filter would take it for the name of a module, and show
+/// nothing of all others.
+fn not_a_level(filter: &str) -> Option<&str> {
+    let alone = |word: &&str| !word.contains(['=', '[', ':']) && word.parse::<LevelFilter>().is_err();
+    filter.split(',').map(str::trim).find(alone)
 }
 
 /// `time LEVEL name@id: message key=value`; lines of the host have their module instead of an actor.
@@ -91,6 +105,25 @@ impl Visit for Fields {
             "actor" => self.actor = Some(format!("{value:?}")),
             "id" => self.id = format!("{value:?}"),
             name => self.rest.push_str(&format!(" {name}={value:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_level_or_names_a_target_and_one() {
+        let cases = [
+            ("warn", None),
+            ("OFF", None),
+            ("info,steading::guest=debug", None),
+            ("loud", Some("loud")),
+            ("info, loud", Some("loud")),
+        ];
+        for (filter, expected) in cases {
+            assert_eq!(not_a_level(filter), expected, "{filter}");
         }
     }
 }

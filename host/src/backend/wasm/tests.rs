@@ -138,7 +138,8 @@ fn memory_over_all_memories_is_bounded_and_named() {
 #[test]
 fn recursion_without_end_is_a_limit() {
     check_stop(
-        "(call $turn (local.get $now) (local.get $events) (local.get $count))",
+        "(call $turn (local.get $now) (local.get $context) (local.get $batch) (local.get $bytes)
+            (local.get $events) (local.get $count))",
         &ErrorKind::Limit("stack".into()),
         "exhausted",
     );
