@@ -468,7 +468,7 @@ impl Link {
         let insist = insist && state.overruns;
         match state.check(self).and_then(|()| state.check_sendable()) {
             Err(error) => Some(Err(error)),
-            Ok(()) if insist || state.credit.allows(*need) => state.push(self, value, need, insist),
+            Ok(()) if insist || state.credit.may_allow(*need) => state.push(self, value, need, insist),
             Ok(()) => None,
         }
     }

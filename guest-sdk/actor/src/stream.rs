@@ -135,7 +135,7 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
     /// The remote error if the peer failed or was cancelled; `PayloadMismatch` if the message is not an
     /// `R`; the cancellation of the current scope.
     pub async fn next(&self) -> Result<Option<R>> {
-        if let Some(message) = self.link.receive_ready(codec::decode::<R>) {
+        if let Some(message) = self.link.receive_ready(|bytes| codec::decode::<R>(bytes)) {
             return message.map(Some).map_err(|e| self.mismatch(e));
         }
         let receive = |state: &mut _| self.link.receive(state, codec::decode::<R>);

@@ -86,10 +86,17 @@ impl Credit {
     }
 
     /// Whether a message of this length may go now.
+    #[inline]
     pub fn allows(&self, len: usize) -> bool {
         let len = i64::try_from(len).unwrap_or(i64::MAX);
         let window = i64::from(self.window.bytes);
         self.messages > 0 && self.bytes >= len.min(window - window / 16)
+    }
+
+    /// A quick look before a message is written: `false` if one of at least this length may not go now.
+    #[inline]
+    pub fn may_allow(&self, len: usize) -> bool {
+        self.messages > 0 && (len == 0 || self.allows(len))
     }
 
     /// Must a receiver that is about to wait give back what it took, out of this window?
