@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use steading_proto::codec::{DecodeError, decode, encode};
 use steading_proto::frame::Start;
 use steading_proto::{Dest, Frame};
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, ErrorKind, Rung, Uuid, Window, push_message};
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, ErrorKind, Policy, Rung, Uuid, Window, push_message};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
     any::<(u64, u64)>().prop_map(|(high, low)| Uuid { high, low })
@@ -113,6 +113,13 @@ fn messages() -> impl Strategy<Value = Frame> {
     })
 }
 
+fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        prop::sample::select(vec![Policy::Block, Policy::OverrunError, Policy::DropOldest]),
+        any::<u32>().prop_map(Policy::Buffer),
+    ]
+}
+
 fn rung() -> impl Strategy<Value = Rung> {
     prop::sample::select(vec![Rung::Acked, Rung::Trapped, Rung::Killed, Rung::AlreadyGone])
 }
@@ -136,6 +143,7 @@ fn frame() -> impl Strategy<Value = Frame> {
             error,
             rung
         }),
+        (policy(), window()).prop_map(|(policy, window)| Frame::Flow { policy, window }),
     ]
 }
 
@@ -153,7 +161,7 @@ fn text(value: &impl std::fmt::Debug) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 512 }, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_encoded_decodes(dest in dest(), frame in frame()) {
@@ -218,4 +226,20 @@ fn a_length_that_lies_allocates_nothing() {
     bytes.pop();
     bytes.extend([0x5b, 0x40, 0, 0, 0, 0, 0, 0, 0]);
     assert!(decode(&bytes).is_err());
+}
+
+/// What the fuzzer begins from: one frame of each kind, each in a file of its own.
+#[test]
+fn the_seeds_of_the_fuzzer_are_frames() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds");
+    let seeds = std::fs::read_dir(folder).expect("the folder of seeds");
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in seeds {
+        let path = seed.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("a file");
+        let (dest, frame) = decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(encode(dest, &frame), bytes, "{}", path.display());
+        kinds.insert(text(&frame).split([' ', '(']).next().map(str::to_owned));
+    }
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
 }

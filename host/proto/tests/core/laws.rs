@@ -353,7 +353,8 @@ fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig {
         // More if the environment asks for more.
-        cases: default.cases.max(1_000),
+        // An interpreter of undefined behaviour takes a second for each.
+        cases: if cfg!(miri) { 4 } else { default.cases.max(1_000) },
         max_shrink_iters: 4_000,
         ..default
     }
