@@ -105,6 +105,62 @@ pub(crate) async fn cancel(bench: &Bench) -> Result<Row> {
     Ok(tail("cancel, acknowledged", &samples, 1_000.0))
 }
 
+/// The same while small messages fill both directions of the task's stream, as many as are granted.
+pub(crate) async fn cancel_in_flood(bench: &Bench) -> Result<Row> {
+    let mut samples = Samples::default();
+    let mut received = 0;
+    bench
+        .with_actor(async |portal| {
+            for _ in 0..bench.options.scaled(1_000) {
+                let (time, count) = cancelled_in_flood(portal).await?;
+                samples.push(time.as_nanos() as f64);
+                received += count;
+            }
+            Ok(())
+        })
+        .await?;
+    if received < 64 * u64::from(bench.options.scaled(1_000)) {
+        return Err(Error::msg("there was no flood"));
+    }
+    Ok(tail("cancel in a flood, acknowledged", &samples, 1_000.0))
+}
+
+/// How long it took, and how many messages came before.
+async fn cancelled_in_flood(portal: &Portal) -> Result<(Duration, u64)> {
+    let (mut time, mut received) = (Duration::MAX, 0);
+    let flood = async |ctx: Context<u64, u64>, ()| {
+        ctx.stream(async |numbers| {
+            let send = async {
+                for n in 0.. {
+                    numbers.send(n).await?;
+                }
+                Ok::<_, Error>(())
+            };
+            let receive = async {
+                while numbers.next().await?.is_some() {
+                    received += 1;
+                }
+                Ok::<_, Error>(())
+            };
+            let cancel = async {
+                steading::sleep(Duration::from_millis(2)).await?;
+                let start = Instant::now();
+                ctx.cancel("").await;
+                ctx.ended().await?;
+                time = start.elapsed();
+                Ok(())
+            };
+            // What the cancel does to the messages is not what is measured.
+            let (_, _, end) = futures_util::join!(send, receive, cancel);
+            end
+        })
+        .await
+    };
+    let end: Result<()> = portal.open_context("flood", &(), flood).await;
+    end.or_else(|error| if time < Duration::MAX { Ok(()) } else { Err(error) })?;
+    Ok((time, received))
+}
+
 /// From the request to the death of a guest that computes without end, on a ladder without patience.
 pub(crate) async fn kill(bench: &Bench) -> Result<Row> {
     let host = builder().cancel_grace(Duration::ZERO).build()?;

@@ -140,6 +140,27 @@ impl Bench {
         .await
     }
 
+    /// Sends and receives as fast as it may, until it is cancelled.
+    async fn flood(ctx: Context<u64, u64>) -> Result<()> {
+        ctx.started(()).await?;
+        ctx.stream(async |numbers| {
+            let send = async {
+                for n in 0.. {
+                    numbers.send(n).await?;
+                }
+                Ok(())
+            };
+            let receive = async {
+                while let Some(n) = numbers.next().await? {
+                    black_box(n);
+                }
+                Ok(())
+            };
+            try_join!(send, receive).map(drop)
+        })
+        .await
+    }
+
     /// A call as short as can be.
     async fn add(a: u64, b: u64) -> u64 {
         a + b
