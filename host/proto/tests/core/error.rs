@@ -221,6 +221,7 @@ fn an_error_is_bounded_in_all_its_parts() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "two hundred contexts take an interpreter minutes")]
 fn an_error_that_arrived_long_ago_is_relayed_as_ones_own() {
     both(|mut w| {
         let c = chain(&mut w);
