@@ -19,6 +19,7 @@ use super::endpoints;
 use super::failure::{Exit, Failure, Local, Result};
 use super::output::Output;
 use super::session::{Session, explain};
+use super::signals::Interrupts;
 use super::values::{self, Json};
 
 /// Lines read ahead of the actor.
@@ -28,10 +29,10 @@ const LINE_BYTES: u64 = 64 << 20;
 
 type Talk = Context<Value, Value, Value>;
 
-pub(crate) fn run(args: CallArgs, output: Output) -> Result<Exit> {
+pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
     // What a guest prints would not be JSON.
     let stdio = if output.json { Stdio::Log } else { Stdio::Inherit };
-    let session = Session::open(&args.actor, stdio, output)?;
+    let session = Session::open(&args.actor, stdio, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::json_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &[]);

@@ -90,7 +90,12 @@ impl Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
-        Self::load(error.to_string()).detail(error.detail())
+        match error {
+            BuildError::Stopped { .. } => Self::new(Exit::Interrupted, error.to_string()),
+            BuildError::NotAnActor { .. } => Self::load(error.to_string())
+                .hint("`steading new PATH` writes a crate that is; `steading build` builds any component"),
+            _ => Self::load(error.to_string()).detail(error.detail()),
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use super::endpoints::signature;
 use super::failure::{Exit, Failure, Result};
 use super::output::{Output, bytes, table};
 use super::session;
+use super::signals::Interrupts;
 
-pub(crate) fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
-    let guest = build::guest(&args.path, output)?;
+pub(crate) fn run(args: &InspectArgs, output: Output, interrupts: &Interrupts) -> Result<Exit> {
+    let guest = build::guest(&args.path, output, interrupts)?;
     // Room for the one instance that is asked what it offers; a whole pool takes 40 ms to set up.
     let (_runtime, host) = lone_host(Host::builder().max_actors(16))?;
     let code = session::load(&host, &guest)?;

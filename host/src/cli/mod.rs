@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use failure::{Exit, Result};
 use grants::{Bound, Dir, NamedComponent, Variable, WorkersChoice};
 use output::Output;
+use signals::Interrupts;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,7 +41,8 @@ Exit codes:
   130  interrupted
   141  nobody reads the output any more
 
-Ctrl-C (or SIGTERM) asks every actor to end; the second one ends them by force; the third ends this process.";
+Ctrl-C (or SIGTERM) ends a build, or asks every actor to end; the second one ends them by force; the third ends
+this process. The exit code is 130 for either signal.";
 
 /// Runs WebAssembly components as actors.
 #[derive(Debug, Parser)]
@@ -189,7 +191,9 @@ impl Cli {
     /// Does what was asked, and says how it went.
     pub(crate) fn run(self) -> ExitCode {
         let output = Output::new(&self.global);
-        let done = telemetry::start(self.global.log_level.as_deref(), output).and_then(|()| self.command.run(output));
+        let done = telemetry::start(self.global.log_level.as_deref(), output)
+            .and_then(|()| signals::watch(output))
+            .and_then(|interrupts| self.command.run(output, interrupts));
         let exit = done.unwrap_or_else(|failure| {
             output.failure(&failure);
             failure.exit
@@ -199,13 +203,13 @@ impl Cli {
 }
 
 impl Command {
-    fn run(self, output: Output) -> Result<Exit> {
+    fn run(self, output: Output, interrupts: Interrupts) -> Result<Exit> {
         match self {
-            Self::Run(args) => run::run(args, output),
-            Self::Call(args) => call::run(args, output),
-            Self::Build(args) => build::run(&args, output),
+            Self::Run(args) => run::run(args, output, interrupts),
+            Self::Call(args) => call::run(args, output, interrupts),
+            Self::Build(args) => build::run(&args, output, &interrupts),
             Self::New(args) => new::run(&args, output),
-            Self::Inspect(args) => inspect::run(&args, output),
+            Self::Inspect(args) => inspect::run(&args, output, &interrupts),
             Self::Doctor(args) => doctor::run(&args, output),
         }
     }

@@ -9,10 +9,11 @@ use super::endpoints;
 use super::failure::{Exit, Result};
 use super::output::Output;
 use super::session::{Session, explain};
+use super::signals::Interrupts;
 use super::values::{self, Json};
 
-pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit> {
-    let session = Session::open(&args.actor, Stdio::Inherit, output)?;
+pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
+    let session = Session::open(&args.actor, Stdio::Inherit, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::run_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &args.args);

@@ -12,7 +12,7 @@ use super::endpoints;
 use super::failure::{Exit, Failure, Result};
 use super::grants::Bound;
 use super::output::Output;
-use super::signals;
+use super::signals::Interrupts;
 use super::values;
 
 /// Actors there is room for, unless the user says otherwise. The library's default is ten times that, and
@@ -26,17 +26,17 @@ pub(crate) struct Session {
     runtime: tokio::runtime::Runtime,
     host: Host,
     pub(crate) code: Code,
-    output: Output,
+    interrupts: Interrupts,
 }
 
 impl Session {
     /// Builds what has to be built and loads what has to be loaded.
-    pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
-        let guest = build::guest(&args.path, output)?;
+    pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output, interrupts: Interrupts) -> Result<Self> {
+        let guest = build::guest(&args.path, output, &interrupts)?;
         let children = args
             .component
             .iter()
-            .map(|component| build::guest(&component.path, output));
+            .map(|component| build::guest(&component.path, output, &interrupts));
         let children = children.collect::<Result<Vec<_>>>()?;
         let workers = workers(args, &guest, &children);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
@@ -58,7 +58,7 @@ impl Session {
             runtime,
             host,
             code,
-            output,
+            interrupts,
         })
     }
 
@@ -88,11 +88,17 @@ impl Session {
 
     /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
     pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
-        let interrupts = signals::watch(self.host.clone(), self.output)?;
+        self.interrupts.hand_to(self.host.clone());
         let result = self.runtime.block_on(async {
             let result = self
                 .host
-                .root(async |nursery| one_actor(&nursery, spec, body).await)
+                .root(async |nursery| {
+                    // One that came before there was a root found nothing to end.
+                    if self.interrupts.count() > 0 {
+                        self.host.interrupt();
+                    }
+                    one_actor(&nursery, spec, body).await
+                })
                 .await;
             tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent())
                 .await
@@ -101,7 +107,7 @@ impl Session {
         });
         // A thread may be parked in a read of standard input, which only the end of the process ends.
         self.runtime.shutdown_background();
-        match (result, interrupts.count()) {
+        match (result, self.interrupts.count()) {
             (Ok(value), 0) => Ok((value, Exit::Ok)),
             (Ok(value), _) => Ok((value, Exit::Interrupted)),
             (Err(error), 0) => Err(Failure::remote(error)),
