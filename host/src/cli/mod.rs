@@ -11,6 +11,7 @@ mod doctor;
 mod endpoints;
 mod failure;
 mod grants;
+mod hints;
 mod inspect;
 mod new;
 mod output;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use failure::{Exit, Result};
+use failure::{Exit, Failure, Result};
 use grants::{Bound, Dir, NamedComponent, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
@@ -56,7 +57,11 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// Write results, and the error if there is one, as JSON on standard output.
+    /// Write results as JSON on standard output, and the error if there is one.
+    ///
+    /// One object a line: {"result": …} is the last of `run` and `call`, {"error": …} that of any command
+    /// that fails, with `kind` and `message`, and for what comes from an actor `code`, `type`, `source`,
+    /// `relay_path`, `context`, `backtrace`, `data`, and `errors` if there are several.
     #[arg(long, global = true)]
     json: bool,
     /// What to log on standard error: error, warn, info, debug, trace, off, or filters such as
@@ -111,7 +116,7 @@ struct RunArgs {
 ///
 /// To an endpoint with a context, each line of standard input is sent as one message, and each message
 /// received is printed as one line. The first value and the result then go to standard error; with
-/// `--json` everything is on standard output, as {"started": …}, {"message": …} and {"result": …}.
+/// `--json` everything is on standard output, as {"started": …}, {"message": …} and {"result": …}, a line each.
 #[derive(Debug, Args)]
 struct CallArgs {
     #[command(flatten)]
@@ -200,6 +205,19 @@ impl Cli {
         });
         ExitCode::from(exit as u8)
     }
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for.
+pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
+    let before_dashes = |arg: &std::ffi::OsString| arg != "--";
+    let json = std::env::args_os().take_while(before_dashes).any(|arg| arg == "--json");
+    if json && error.use_stderr() {
+        Output::early(json).failure(&Failure::from(error));
+    } else {
+        // Where nobody listens, the exit code still says it.
+        error.print().ok();
+    }
+    ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Ok } as u8)
 }
 
 impl Command {

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use ciborium::Value;
 use steading::config::{Stdio, Workers};
-use steading::{Code, EndpointInfo, EndpointKind, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+use steading::{Code, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
-use super::endpoints;
 use super::failure::{Exit, Failure, Result};
 use super::grants::Bound;
 use super::output::Output;
 use super::signals::Interrupts;
-use super::values;
 
 /// Actors there is room for, unless the user says otherwise. The library's default is ten times that, and
 /// the guard pages of so many stacks take 40 ms to set up, which is longer than all else together.
@@ -181,24 +178,9 @@ fn configured(args: &ActorArgs) -> HostBuilder {
 }
 
 /// Loads a guest, and says so if that took a compilation.
-pub(crate) fn load(host: &Host, guest: &Guest) -> Result<Code> {
+fn load(host: &Host, guest: &Guest) -> Result<Code> {
     let begun = std::time::Instant::now();
     let code = host.load(&guest.wasm)?;
     tracing::info!(path = %guest.wasm.display(), cached = code.is_cached(), "loaded in {:.1?}", begun.elapsed());
     Ok(code)
-}
-
-/// Adds to a failure what was called with what, if the two did not fit.
-pub(crate) fn explain(failure: Failure, endpoint: &EndpointInfo, args: &Value) -> Failure {
-    match failure.error.as_ref().map(Error::kind) {
-        Some(ErrorKind::PayloadMismatch) if failure.hint.is_none() => {
-            let (called, signature) = (values::to_json(args), endpoints::signature(endpoint));
-            let messages = match endpoint.kind {
-                EndpointKind::Plain => "",
-                EndpointKind::Context => ", and the lines of standard input as messages",
-            };
-            failure.hint(format!("the endpoint is {signature}; it was given {called}{messages}"))
-        }
-        _ => failure,
-    }
 }

@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use steading::Host;
+use steading::{ActorStatus, Host, Snapshot};
 use steading_build::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::{Exit, Failure, Result};
 use super::output::Output;
 
+/// Actors that are named; more would fill the screen.
+const NAMED: usize = 4;
 /// How long the last word may take: standard output may be a pipe that nobody reads.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
@@ -52,8 +54,9 @@ impl Interrupts {
         match (self.0.host.get(), before) {
             (_, 2..) => std::process::exit(Exit::Interrupted as i32),
             (Some(host), 0) => {
+                let waiting = waiting_for(&host.snapshot());
                 host.interrupt();
-                remark(output, "interrupted; again to end actors by force");
+                remark(output, &format!("interrupted{waiting}; again to end actors by force"));
             }
             (Some(host), _) => {
                 host.kill();
@@ -120,9 +123,57 @@ fn leave(output: Output) {
     std::process::exit(Exit::Interrupted as i32)
 }
 
+/// The actors whose end is awaited, as a part of a sentence: often what a nursery hung on is a child that
+/// nobody cancelled.
+fn waiting_for(snapshot: &Snapshot) -> String {
+    let actors: Vec<_> = snapshot.actors.iter().filter(|actor| actor.depth > 0).collect();
+    let names: Vec<_> = actors.iter().take(NAMED).map(|actor| named(actor)).collect();
+    match actors.len().saturating_sub(names.len()) {
+        _ if names.is_empty() => String::new(),
+        0 => format!("; ending {}", names.join(", ")),
+        more => format!("; ending {} and {more} more", names.join(", ")),
+    }
+}
+
+fn named(actor: &ActorStatus) -> String {
+    match (actor.contexts, actor.children) {
+        (0, 0) => format!("{} (idle)", actor.id.name),
+        _ => actor.id.name.to_string(),
+    }
+}
+
 /// For whoever sits at the terminal and wonders.
 fn remark(output: Output, text: &str) {
     if !output.json && std::io::stderr().is_terminal() {
         output.note(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steading::ActorId;
+    use steading_types::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn who_is_waited_for_is_named_and_idle_ones_are_told_apart() {
+        let actor = |name: &str, depth, contexts| ActorStatus {
+            id: ActorId::new(name, Uuid { high: 0, low: 1 }),
+            depth,
+            stage: "serving",
+            contexts,
+            children: 0,
+        };
+        let mut actors = vec![actor("root", 0, 1), actor("main", 1, 1), actor("daemon", 2, 0)];
+        let said = |actors: &[ActorStatus]| {
+            waiting_for(&Snapshot {
+                actors: actors.to_vec(),
+            })
+        };
+        assert_eq!(said(&actors), "; ending main, daemon (idle)");
+        assert_eq!(said(&actors[..1]), "");
+        actors.extend((0..5).map(|_| actor("w", 2, 1)));
+        assert_eq!(said(&actors), "; ending main, daemon (idle), w, w and 3 more");
     }
 }
