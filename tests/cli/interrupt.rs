@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -11,15 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
-use steading_test_artifacts::{FILES, PATIENT};
+use steading_test_artifacts::PATIENT;
 
 use crate::steading::{command, finish};
 
 /// Far more than the ladder takes, far less than the guests would wait.
 const SOON: Duration = Duration::from_secs(20);
-
-/// Of Linux, on every machine this is tested on.
-const O_NONBLOCK: i32 = 0o4000;
 
 /// `steading` in a process group of its own, with a guest that says how it is.
 struct Running {
@@ -198,35 +195,26 @@ fn interrupts_end_the_process_when_not_even_force_ends_its_actors() {
     let made = Command::new("mkfifo").arg(&fifo).status();
     assert!(made.is_ok_and(|status| status.success()), "there is mkfifo");
     let dir = format!("{}:/data", folder.path().display());
-    // On a worker of the command's own, reading blocks the thread, and no engine can end it.
+    // On a worker of the command's own, opening it blocks the thread, and no engine can end that.
     let args = [
-        "call",
-        FILES,
+        "run",
+        PATIENT,
+        "--endpoint",
+        "stuck",
         "--workers",
         "shared",
         "--dir",
         &dir,
-        "must_read",
-        "\"/data/fifo\"",
+        "--",
+        "/data/fifo",
     ];
-    let mut child = command(&args)
-        .spawn()
-        .expect("the binary of this package can be started");
-    let (begun, id) = (Instant::now(), Pid::from_child(&child));
-    // Opened without waiting, the other end is there as soon as the guest waits for it. Nothing is written.
-    let writer = loop {
-        assert!(begun.elapsed() < SOON, "nobody reads");
-        match fs::OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&fifo) {
-            Ok(writer) => break writer,
-            Err(_) => thread::yield_now(),
-        }
-    };
+    let mut running = Running::ready(&args);
+    let begun = Instant::now();
     // Those that come while one is handled are heard as one.
-    while child.try_wait().expect("it is ours").is_none() {
+    while running.child.try_wait().expect("it is ours").is_none() {
         assert!(begun.elapsed() < SOON, "it does not leave");
-        kill_process(id, Signal::INT).ok();
+        running.interrupt();
         thread::yield_now();
     }
-    finish(child, "").exits(130);
-    drop(writer);
+    running.ends();
 }

@@ -51,6 +51,13 @@ impl Patient {
         asked
     }
 
+    /// Opens a pipe that nobody writes to, which waits in the middle of a turn.
+    async fn stuck(pipe: Vec<String>) -> Result<()> {
+        println!("ready");
+        std::fs::File::open(pipe.concat())?;
+        Ok(())
+    }
+
     /// Does not wait at all, for ever.
     async fn stubborn() -> Result<()> {
         println!("ready");
