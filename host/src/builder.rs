@@ -209,16 +209,18 @@ impl Host {
         Ok(self.register_component(name, component))
     }
 
+    /// Looks at a component without making it available: it may ask for what this host does not offer
+    /// ([`Code::unknown_imports`]). A spec of it starts nothing.
+    ///
+    /// # Errors
+    /// As [`Host::load`], unknown imports apart.
+    pub fn inspect(&self, path: impl AsRef<Path>) -> Result<Code, LoadError> {
+        let component = self.engine.inspect_file(path.as_ref())?;
+        Ok(Code::of(component.name(), &component))
+    }
+
     fn register_component(&self, name: &str, component: crate::backend::wasm::Component) -> Code {
-        let code = Code {
-            name: name.to_owned(),
-            description: component.description().clone(),
-            imports: component.imports(),
-            capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
-            size: component.size(),
-            digest: component.digest().to_owned(),
-            is_cached: component.is_cached(),
-        };
+        let code = Code::of(name, &component);
         self.register(name, Arc::new(WasmCode::new(self.engine.clone(), component)));
         code
     }
@@ -231,6 +233,7 @@ impl Host {
             name: actor.name.clone(),
             description: code.description().clone(),
             imports: Vec::new(),
+            unknown_imports: Vec::new(),
             capabilities: Vec::new(),
             size: 0,
             digest: String::new(),
@@ -325,6 +328,7 @@ pub struct Code {
     name: String,
     description: Description,
     imports: Vec<String>,
+    unknown_imports: Vec<String>,
     capabilities: Vec<String>,
     size: usize,
     digest: String,
@@ -332,6 +336,19 @@ pub struct Code {
 }
 
 impl Code {
+    fn of(name: &str, component: &crate::backend::wasm::Component) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: component.description().clone(),
+            imports: component.imports(),
+            unknown_imports: component.unknown_imports(),
+            capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
+            size: component.size(),
+            digest: component.digest().to_owned(),
+            is_cached: component.is_cached(),
+        }
+    }
+
     /// What to start an actor of this code with; nothing is granted.
     pub fn spec(&self, actor: &str) -> Spec {
         Spec {
@@ -358,6 +375,11 @@ impl Code {
     /// The WIT interfaces it imports.
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// Those of them that this host does not offer; none of code that can be started.
+    pub fn unknown_imports(&self) -> &[String] {
+        &self.unknown_imports
     }
 
     /// What of the machine it could make use of, in plain words.

@@ -5,5 +5,8 @@ mod cli;
 use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
-    cli::Cli::parse().run()
+    match cli::Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(error) => cli::explain_usage(&error),
+    }
 }

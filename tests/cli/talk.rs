@@ -13,10 +13,7 @@ fn run_prints_what_the_endpoint_returns() {
         ("Hello, Ada! This is hello.\n", "")
     );
     let json = steading(&["run", "--json", EXAMPLE_HELLO]).exits(0).json();
-    assert_eq!(
-        json,
-        json!({ "outcome": "returned", "value": "Hello, world! This is hello." })
-    );
+    assert_eq!(json, json!({ "result": "Hello, world! This is hello." }));
 }
 
 #[test]
@@ -27,6 +24,33 @@ fn run_shows_the_log_when_it_is_asked_to() {
         "{hello:#?}"
     );
     assert_eq!(hello.out, "Hello, Ada! This is hello.\n");
+}
+
+#[test]
+fn run_and_call_answer_programs_alike() {
+    let run = steading(&["run", "--json", "-e", "nothing", VALUES]).exits(0);
+    let call = steading(&["call", "--json", VALUES, "nothing"]).exits(0);
+    assert_eq!(
+        (run.out.as_str(), call.out.as_str()),
+        ("{\"result\":null}\n", "{\"result\":null}\n")
+    );
+}
+
+#[test]
+fn at_debug_the_log_tells_the_story_of_actors_and_contexts() {
+    let log = steading(&["run", "--log-level", "steading=debug", EXAMPLE_HELLO])
+        .exits(0)
+        .err;
+    let told = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    for words in [
+        &["hello@", "actor started", "depth=1"][..],
+        &["context opened", "endpoint=main"],
+        &["hello@", "task ended", "outcome=returned"],
+        &["context ended", "outcome=returned"],
+        &["hello@", "actor ended", "rung=Acked"],
+    ] {
+        assert!(told(words), "{words:?} is not in\n{log}");
+    }
 }
 
 #[test]

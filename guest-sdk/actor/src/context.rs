@@ -191,7 +191,9 @@ impl<S, R, St> Context<S, R, St> {
         St: Serialize,
     {
         scope::check()?;
-        self.link.start(codec::encode(&value)?)
+        let value = codec::encode(&value)?;
+        codec::fits(value.len(), || "the first value".to_owned())?;
+        self.link.start(value)
     }
 
     /// Caller: waits for what the endpoint returns. Asking again answers the same.

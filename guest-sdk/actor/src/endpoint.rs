@@ -25,6 +25,7 @@ use crate::scope::{Node, scoped};
 pub struct Invocation {
     task: Task,
     endpoint: u32,
+    name: Option<&'static str>,
     args: Bytes,
     deadline: Option<u64>,
 }
@@ -34,9 +35,17 @@ impl Invocation {
         Self {
             task: Task(Some(link)),
             endpoint,
+            name: None,
             args,
             deadline,
         }
+    }
+
+    /// Says what the endpoint is called, for errors about what it returns. Where nobody says it, the host
+    /// does; but it never sees what is too large to leave a guest.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
     }
 
     /// Index into the description's endpoints.
@@ -122,9 +131,11 @@ where
     F: FnOnce(A) -> Fut,
     Fut: Future<Output = Result<R>>,
 {
-    let Invocation { mut task, args, .. } = invocation;
+    let Invocation {
+        mut task, args, name, ..
+    } = invocation;
     let Some(link) = task.0.clone() else { return };
-    let body = async { codec::encode(&endpoint(arguments(&args)?).await?) };
+    let body = async { encoded(name, &endpoint(arguments(&args)?).await?) };
     task.end(in_scope(&link, body).await);
 }
 
@@ -136,9 +147,11 @@ where
     F: FnOnce(Context<S, R, St>, A) -> Fut,
     Fut: Future<Output = Result<V>>,
 {
-    let Invocation { mut task, args, .. } = invocation;
+    let Invocation {
+        mut task, args, name, ..
+    } = invocation;
     let Some(link) = task.0.clone() else { return };
-    let body = async { codec::encode(&endpoint(Context::new(link.clone()), arguments(&args)?).await?) };
+    let body = async { encoded(name, &endpoint(Context::new(link.clone()), arguments(&args)?).await?) };
     task.end(in_scope(&link, body).await);
 }
 
@@ -147,6 +160,15 @@ async fn in_scope(link: &Arc<Link>, body: impl Future<Output = Result<Vec<u8>>>)
         .scope()
         .unwrap_or_else(|| Node::root(link.actor.clone(), Some(link.key)));
     scoped(scope, body).await.and_then(|end| end)
+}
+
+/// What an endpoint returns, as it leaves.
+fn encoded<R: Serialize>(name: Option<&str>, value: &R) -> Result<Vec<u8>> {
+    let bytes = codec::encode(value)?;
+    if let Some(name) = name {
+        codec::fits(bytes.len(), || format!("the result of `{name}`"))?;
+    }
+    Ok(bytes)
 }
 
 fn arguments<A: DeserializeOwned>(args: &[u8]) -> Result<A> {

@@ -96,7 +96,8 @@ impl Error {
 
     pub(crate) fn refused(operation: &str, refusal: Refusal) -> Self {
         let kind = match refusal {
-            Refusal::Limit | Refusal::TooLarge => ErrorKind::Limit(refusal.to_string()),
+            Refusal::TooLarge => ErrorKind::Limit("payload".to_owned()),
+            Refusal::Limit => ErrorKind::Limit(refusal.to_string()),
             _ => ErrorKind::InvalidOperation,
         };
         Self::fault(kind, format!("{operation}: {refusal}"))

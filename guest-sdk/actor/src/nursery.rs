@@ -181,6 +181,10 @@ impl Actor {
 impl Nursery {
     /// Starts a child actor and waits until it is up.
     ///
+    /// The nursery's block does not end before the child has, and a child that serves endpoints does not end
+    /// by itself: end it by [`Portal::cancel_actor`] or [`Nursery::cancel`] when its work is done, or the block
+    /// waits for ever. For one call, [`run_in_actor`](Self::run_in_actor) does that for you.
+    ///
     /// # Errors
     /// When it cannot be started (unknown component, limits, nursery closing); the cancellation of the
     /// current scope.

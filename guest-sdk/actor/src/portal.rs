@@ -163,8 +163,10 @@ impl ContextBuilder {
             args,
             mut options,
         } = self;
+        let args = args?;
+        codec::fits(args.len(), || format!("what `{}` is called with", options.endpoint))?;
         options.parent = scope::try_current_node().and_then(|node| node.context_of(&portal.actor));
-        portal.actor.open(options, args?, portal.id)
+        portal.actor.open(options, args, portal.id)
     }
 }
 

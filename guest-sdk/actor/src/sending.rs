@@ -143,6 +143,7 @@ fn write_message<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<usize> {
     message.out.extend_from_slice(&[0; PREFIX]);
     codec::encode_into(message.out, value)?;
     let length = message.out.len() - start - PREFIX;
+    codec::fits(length, || format!("a message ({})", std::any::type_name::<T>()))?;
     let prefix = u32::try_from(length).map_err(|_| Error::refused("send", Refusal::TooLarge))?;
     message.out[start..start + PREFIX].copy_from_slice(&prefix.to_le_bytes());
     message.commit();

@@ -103,6 +103,7 @@ fn info(endpoint: &Endpoint) -> TokenStream {
 /// The future of one invocation.
 fn run(endpoint: &Endpoint) -> TokenStream {
     let name = &endpoint.name;
+    let spelled = name.to_string();
     let types: Vec<_> = endpoint.parameters.iter().map(|parameter| &parameter.ty).collect();
     let names: Vec<_> = (0..types.len()).map(|index| format_ident!("arg{index}")).collect();
     // Nothing for none, the value itself for one, a tuple for several.
@@ -130,7 +131,9 @@ fn run(endpoint: &Endpoint) -> TokenStream {
         false => quote!(::std::result::Result::Ok(#call)),
     };
     match context {
-        true => quote!(steading::with_context(invocation, |context, #pattern: #ty| async move { #result })),
-        false => quote!(steading::plain(invocation, |#pattern: #ty| async move { #result })),
+        true => {
+            quote!(steading::with_context(invocation.named(#spelled), |context, #pattern: #ty| async move { #result }))
+        }
+        false => quote!(steading::plain(invocation.named(#spelled), |#pattern: #ty| async move { #result })),
     }
 }

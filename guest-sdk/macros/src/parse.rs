@@ -89,6 +89,13 @@ fn endpoint(item: &ImplItem) -> Result<Endpoint> {
         }
         None => None,
     };
+    if let Some(late) = parameters
+        .iter()
+        .find(|parameter| self::context(&parameter.ty).is_some())
+    {
+        let message = "the context comes first: make it the first parameter, the arguments follow";
+        return Err(Error::new_spanned(&late.ty, message));
+    }
     Ok(Endpoint {
         name: function.sig.ident.clone(),
         docs: docs(&function.attrs),
@@ -271,6 +278,10 @@ mod tests {
             (
                 quote!(impl A { async fn f(&self) {} }),
                 "an endpoint has no `self`: what tasks share goes into a `thread_local!` or `static`",
+            ),
+            (
+                quote!(impl A { async fn f(n: u8, ctx: Context<u8, u8>) {} }),
+                "the context comes first: make it the first parameter, the arguments follow",
             ),
             (
                 quote!(impl A { async fn f<T>(t: T) {} }),

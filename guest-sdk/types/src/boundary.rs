@@ -59,6 +59,15 @@ pub enum Ending {
     Cancelled,
 }
 
+/// Bytes that one payload may have: arguments, a first value, a message, a result. Guests' libraries check it
+/// too: what is far beyond it never gets as far as the host.
+pub const PAYLOAD: usize = 1 << 20;
+
+/// What is said of a payload of so many bytes, which are too many.
+pub fn oversized(what: &str, bytes: usize, limit: usize) -> String {
+    format!("{what} is {bytes} bytes, more than the {limit} a payload may have")
+}
+
 /// Why an operation was refused; it had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -11,7 +11,7 @@ mod identity;
 
 pub use boundary::{
     Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,
-    OpenOptions, Parameter, Refusal, Rung, Spec, Start, Window,
+    OpenOptions, PAYLOAD, Parameter, Refusal, Rung, Spec, Start, Window, oversized,
 };
 pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};

@@ -9,6 +9,7 @@ use std::thread;
 use crate::command::{clean, run_error};
 use crate::manifest::{self, Manifest, first_error};
 use crate::messages::Message;
+use crate::stop::{Place, Stop};
 use crate::toolchain::{Debian, Ensured, Toolchain};
 use crate::{BuildError, TARGET};
 
@@ -56,6 +57,8 @@ pub struct Build {
     lto: bool,
     target_dir: Option<PathBuf>,
     only: Vec<OsString>,
+    actor: bool,
+    stop: Option<Stop>,
 }
 
 impl Build {
@@ -67,6 +70,8 @@ impl Build {
             lto: true,
             target_dir: None,
             only: Vec::new(),
+            actor: false,
+            stop: None,
         }
     }
 
@@ -109,6 +114,19 @@ impl Build {
         self.only("--examples")
     }
 
+    /// Refuses a crate that cannot be an actor's before anything is compiled: one that depends neither on
+    /// steading-guest nor on a crate that could hand it on.
+    pub fn actor(mut self) -> Self {
+        self.actor = true;
+        self
+    }
+
+    /// Can be ended from outside, with all it has started.
+    pub fn until(mut self, stop: &Stop) -> Self {
+        self.stop = Some(stop.clone());
+        self
+    }
+
     fn only(mut self, argument: &str) -> Self {
         self.only.push(argument.into());
         self
@@ -119,15 +137,34 @@ impl Build {
     /// # Errors
     /// [`BuildError`], with all that the compiler said in its detail.
     pub fn run(&self, mut progress: impl FnMut(Progress<'_>)) -> Result<Vec<Artifact>, BuildError> {
+        let built = self.run_to_its_end(&mut progress);
+        // What a program complained of that was ended is not what went wrong.
+        match self.stop.as_ref().is_some_and(Stop::is_asked) {
+            true => Err(BuildError::Stopped { path: self.dir.clone() }),
+            false => built,
+        }
+    }
+
+    fn run_to_its_end(&self, progress: &mut impl FnMut(Progress<'_>)) -> Result<Vec<Artifact>, BuildError> {
         let path = manifest::locate(&self.dir)?;
-        let ensured = Toolchain::ensure_target_in(Some(&self.dir))?;
+        let ensured = Toolchain::ensure_target_in(self.place())?;
         if ensured == Ensured::Installed {
             progress(Progress::TargetInstalled);
         }
-        let manifest = manifest::read(&self.dir, path)?;
+        let manifest = manifest::read(&self.dir, path, self.stop.as_ref())?;
+        if self.actor && !manifest.may_be_actor() {
+            return Err(BuildError::NotAnActor { path: self.dir.clone() });
+        }
         let mut command = self.command(&manifest, &ensured);
-        let child = command.spawn().map_err(|source| run_error(&command, source))?;
-        self.follow(child, &command, &manifest, &mut progress)
+        let child = self.place().spawn(&mut command)?;
+        self.follow(child, &command, &manifest, progress)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            dir: Some(&self.dir),
+            stop: self.stop.as_ref(),
+        }
     }
 
     fn command(&self, manifest: &Manifest, ensured: &Ensured) -> Command {
@@ -149,7 +186,6 @@ impl Build {
             command.env("CARGO_PROFILE_RELEASE_LTO", if self.lto { "fat" } else { "off" });
         }
         command
-            .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -197,7 +233,10 @@ impl Build {
             let artifacts = artifacts(stdout, &manifest.path, progress);
             (artifacts, said.join().unwrap_or_default())
         });
-        let status = child.wait().map_err(|source| run_error(command, source))?;
+        let status = self
+            .place()
+            .wait(&mut child)
+            .map_err(|source| run_error(command, source))?;
         if !status.success() {
             return Err(self.failed(&said));
         }

@@ -5,10 +5,10 @@
 //! inner cargo must see none of it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use crate::BuildError;
+use crate::stop::Place;
 
 /// Settings of the user's rather than of the outer build.
 const KEPT: &[&str] = &[
@@ -43,11 +43,6 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs it to its end and collects what it prints.
-pub(crate) fn output(command: &mut Command) -> Result<Output, BuildError> {
-    command.output().map_err(|source| run_error(command, source))
-}
-
 /// A program that could not be started.
 pub(crate) fn run_error(command: &Command, source: std::io::Error) -> BuildError {
     BuildError::Run {
@@ -57,13 +52,9 @@ pub(crate) fn run_error(command: &Command, source: std::io::Error) -> BuildError
 }
 
 /// The first line such a command prints; `None` if it is not installed or fails.
-pub(crate) fn first_line(program: impl AsRef<OsStr>, args: &[&str], dir: Option<&Path>) -> Option<String> {
-    let mut command = clean(program);
-    command.args(args);
-    if let Some(dir) = dir {
-        command.current_dir(dir);
-    }
-    let output = command.output().ok().filter(|output| output.status.success())?;
+pub(crate) fn first_line(program: impl AsRef<OsStr>, args: &[&str], place: Place<'_>) -> Option<String> {
+    let output = place.output(clean(program).args(args)).ok();
+    let output = output.filter(|output| output.status.success())?;
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .next()

@@ -32,6 +32,18 @@ pub enum BuildError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing in the crate's manifest says that it is an actor's.
+    #[error("{}: is not the crate of an actor (it does not depend on steading-guest)", path.display())]
+    NotAnActor {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// [`Stop`](crate::Stop) ended it.
+    #[error("{}: the build was interrupted", path.display())]
+    Stopped {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The code does not compile.
     #[error("{}: does not compile ({summary})", path.display())]
     Compile {

@@ -16,6 +16,7 @@ mod command;
 mod error;
 mod manifest;
 mod messages;
+mod stop;
 mod toolchain;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 
 pub use build::{Artifact, Build, Progress};
 pub use error::BuildError;
+pub use stop::Stop;
 pub use toolchain::{Ensured, Problem, Report, Toolchain};
 
 /// What guests are compiled for.

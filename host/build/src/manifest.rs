@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::BuildError;
-use crate::command::{clean, output};
+use crate::command::clean;
+use crate::stop::{Place, Stop};
 
 /// The crate in a folder.
 #[derive(Debug)]
@@ -16,7 +17,20 @@ pub(crate) struct Manifest {
     pub(crate) targets: Vec<Target>,
     /// Where its workspace builds.
     pub(crate) target_dir: PathBuf,
+    dependencies: Vec<Dependency>,
 }
+
+impl Manifest {
+    /// Whether an actor may come of it: it depends on the SDK, on what other SDKs are made with, or on a
+    /// crate beside it, which may hand the SDK on.
+    pub(crate) fn may_be_actor(&self) -> bool {
+        let may = |each: &Dependency| each.name == SDK || each.name.starts_with("wit-bindgen") || each.path.is_some();
+        self.dependencies.iter().any(may)
+    }
+}
+
+/// What guests are written with.
+const SDK: &str = "steading-guest";
 
 /// Something cargo can build.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -45,6 +59,13 @@ struct Metadata {
 struct Package {
     manifest_path: PathBuf,
     targets: Vec<Target>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    path: Option<PathBuf>,
 }
 
 /// The `Cargo.toml` of the crate in `dir`.
@@ -56,13 +77,12 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, BuildError> {
 }
 
 /// Asks cargo about the crate in `dir`, whose `Cargo.toml` this is.
-pub(crate) fn read(dir: &Path, path: PathBuf) -> Result<Manifest, BuildError> {
+pub(crate) fn read(dir: &Path, path: PathBuf, stop: Option<&Stop>) -> Result<Manifest, BuildError> {
     let mut command = clean("cargo");
     command
         .args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"])
-        .arg(&path)
-        .current_dir(dir);
-    let output = output(&mut command)?;
+        .arg(&path);
+    let output = Place { dir: Some(dir), stop }.output(&mut command)?;
     if !output.status.success() {
         return Err(refused(dir, &String::from_utf8_lossy(&output.stderr)));
     }
@@ -90,6 +110,7 @@ fn find(dir: &Path, path: PathBuf, metadata: Metadata) -> Result<Manifest, Build
         path: package.manifest_path,
         targets,
         target_dir: metadata.target_directory,
+        dependencies: package.dependencies,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::{Build, BuildError, Progress};
+use crate::{Build, BuildError, Progress, Stop};
 
 struct Folder(PathBuf);
 
@@ -127,6 +127,24 @@ fn each_failure_is_one_line_and_keeps_what_the_compiler_said() {
 fn a_crate_that_makes_no_component_is_named() {
     let folder = Folder::new("library", &[("Cargo.toml", MANIFEST), ("src/lib.rs", "")]);
     check(folder.build(""), "has nothing to build into a component");
+}
+
+#[test]
+fn a_crate_without_the_sdk_is_refused_before_it_is_compiled() {
+    let folder = Folder::new("plain", &[("Cargo.toml", MANIFEST), ("src/main.rs", "broken")]);
+    check(folder.build("").actor(), "does not depend on steading-guest");
+    let with = |dependency: &str| folder.write("Cargo.toml", &format!("{MANIFEST}[dependencies]\n{dependency}\n"));
+    with("handed-on = { path = \"../handed-on\" }");
+    let error = folder.build("").actor().run(|_| {}).unwrap_err();
+    assert!(!matches!(error, BuildError::NotAnActor { .. }), "{error}");
+}
+
+#[test]
+fn a_build_that_was_stopped_says_so() {
+    let folder = Folder::new("stopped", &[("Cargo.toml", MANIFEST), ("src/main.rs", "fn main() {}")]);
+    let stop = Stop::default();
+    stop.stop();
+    check(folder.build("").until(&stop), "the build was interrupted");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{clean, first_line, output};
+use crate::command::{clean, first_line};
+use crate::stop::Place;
 use crate::{BuildError, TARGET};
 
 /// Finds and mends the tools that build guests.
@@ -59,11 +60,12 @@ const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src wasi-libc";
 impl Toolchain {
     /// Looks at what is installed. Changes nothing.
     pub fn detect() -> Report {
-        let sysroot = sysroot(None);
+        let here = Place::default();
+        let sysroot = sysroot(here);
         let mut report = Report {
-            rustc: first_line("rustc", &["--version"], None),
-            cargo: first_line("cargo", &["--version"], None),
-            rustup: first_line("rustup", &["--version"], None),
+            rustc: first_line("rustc", &["--version"], here),
+            cargo: first_line("cargo", &["--version"], here),
+            rustup: first_line("rustup", &["--version"], here),
             target_installed: sysroot.as_deref().is_some_and(has_target),
             debian_fallback: Debian::detect().is_some(),
             sysroot,
@@ -75,18 +77,18 @@ impl Toolchain {
 
     /// Makes sure that guests can be built, installing the target if it is missing.
     pub fn ensure_target() -> Result<Ensured, BuildError> {
-        Self::ensure_target_in(None)
+        Self::ensure_target_in(Place::default())
     }
 
     /// The same for the toolchain that is in force in a folder.
-    pub(crate) fn ensure_target_in(dir: Option<&Path>) -> Result<Ensured, BuildError> {
-        let Some(sysroot) = sysroot(dir) else {
+    pub(crate) fn ensure_target_in(place: Place<'_>) -> Result<Ensured, BuildError> {
+        let Some(sysroot) = sysroot(place) else {
             return Err(no_rust());
         };
         if has_target(&sysroot) {
             return Ok(Ensured::Present);
         }
-        match install_target(dir) {
+        match install_target(place) {
             Ok(()) => Ok(Ensured::Installed),
             Err(_) if Debian::detect().is_some() => Ok(Ensured::Debian),
             Err(detail) => Err(no_target(detail)),
@@ -94,8 +96,8 @@ impl Toolchain {
     }
 }
 
-fn sysroot(dir: Option<&Path>) -> Option<PathBuf> {
-    first_line("rustc", &["--print", "sysroot"], dir).map(PathBuf::from)
+fn sysroot(place: Place<'_>) -> Option<PathBuf> {
+    first_line("rustc", &["--print", "sysroot"], place).map(PathBuf::from)
 }
 
 /// The folder alone says little: rustup leaves it behind, and linkers look into it.
@@ -110,13 +112,8 @@ fn has_target(sysroot: &Path) -> bool {
 }
 
 /// `Err` has what rustup said.
-fn install_target(dir: Option<&Path>) -> Result<(), String> {
-    let mut command = clean("rustup");
-    command.args(["target", "add", TARGET]);
-    if let Some(dir) = dir {
-        command.current_dir(dir);
-    }
-    match output(&mut command) {
+fn install_target(place: Place<'_>) -> Result<(), String> {
+    match place.output(clean("rustup").args(["target", "add", TARGET])) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
         Err(error) => Err(error.to_string()),

@@ -1,6 +1,6 @@
 //! Every capacity and time bound of the core, with its default and its reason.
 
-use steading_types::Window;
+use steading_types::{PAYLOAD, Window};
 
 /// Nanoseconds in a millisecond.
 const MS: u64 = 1_000_000;
@@ -41,7 +41,7 @@ impl Limits {
             messages: 1024,
             bytes: 4 << 20,
         },
-        payload: 1 << 20,
+        payload: PAYLOAD,
         batch: 128 << 10,
         start_timeout: 10_000 * MS,
         cancel_grace: 500 * MS,

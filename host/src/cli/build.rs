@@ -9,6 +9,7 @@ use steading_build::{Artifact, Build, Progress};
 use super::BuildArgs;
 use super::failure::{Exit, Failure, Result};
 use super::output::{Output, bytes, table};
+use super::signals::Interrupts;
 
 /// A component to load.
 pub(crate) struct Guest {
@@ -18,14 +19,14 @@ pub(crate) struct Guest {
 }
 
 /// The component at a path: the file itself, or what its crate builds.
-pub(crate) fn guest(path: &Path, output: Output) -> Result<Guest> {
+pub(crate) fn guest(path: &Path, output: Output, interrupts: &Interrupts) -> Result<Guest> {
     if !path.is_dir() {
         return Ok(Guest {
             wasm: path.to_owned(),
             built: false,
         });
     }
-    match build(path, true, output)?.as_slice() {
+    match build(Build::new(path).actor(), path, output, interrupts)?.as_slice() {
         [only] => Ok(Guest {
             wasm: only.path.clone(),
             built: true,
@@ -34,8 +35,9 @@ pub(crate) fn guest(path: &Path, output: Output) -> Result<Guest> {
     }
 }
 
-pub(crate) fn run(args: &BuildArgs, output: Output) -> Result<Exit> {
-    let artifacts = build(&args.path, !args.debug, output)?;
+pub(crate) fn run(args: &BuildArgs, output: Output, interrupts: &Interrupts) -> Result<Exit> {
+    let all = Build::new(&args.path).release(!args.debug);
+    let artifacts = build(all, &args.path, output, interrupts)?;
     if output.json {
         let one = |artifact: &Artifact| json!({ "name": artifact.name, "path": artifact.path, "size": size(artifact) });
         output.object(&json!({ "artifacts": artifacts.iter().map(one).collect::<Vec<_>>() }))?;
@@ -46,9 +48,9 @@ pub(crate) fn run(args: &BuildArgs, output: Output) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn build(path: &Path, release: bool, output: Output) -> Result<Vec<Artifact>> {
+fn build(build: Build, path: &Path, output: Output, interrupts: &Interrupts) -> Result<Vec<Artifact>> {
     let mut display = Display::new(path, output);
-    let built = Build::new(path).release(release).run(|progress| display.show(progress));
+    let built = build.until(interrupts.build()).run(|progress| display.show(progress));
     display.end();
     Ok(built?)
 }

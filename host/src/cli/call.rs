@@ -9,7 +9,6 @@ use std::pin::pin;
 
 use ciborium::Value;
 use futures_util::future::{Either, select};
-use serde::Serialize;
 use steading::config::Stdio;
 use steading::{Context, EndpointInfo, EndpointKind, Portal, Stream};
 use tokio::sync::mpsc;
@@ -17,8 +16,10 @@ use tokio::sync::mpsc;
 use super::CallArgs;
 use super::endpoints;
 use super::failure::{Exit, Failure, Local, Result};
-use super::output::Output;
-use super::session::{Session, explain};
+use super::hints::{Asked, explain};
+use super::output::{Output, Tagged};
+use super::session::Session;
+use super::signals::Interrupts;
 use super::values::{self, Json};
 
 /// Lines read ahead of the actor.
@@ -28,15 +29,20 @@ const LINE_BYTES: u64 = 64 << 20;
 
 type Talk = Context<Value, Value, Value>;
 
-pub(crate) fn run(args: CallArgs, output: Output) -> Result<Exit> {
+pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
     // What a guest prints would not be JSON.
     let stdio = if output.json { Stdio::Log } else { Stdio::Inherit };
-    let session = Session::open(&args.actor, stdio, output)?;
+    let session = Session::open(&args.actor, stdio, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::json_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &[]);
     let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload, output).await);
-    let (value, exit) = result.map_err(|failure| explain(failure, &endpoint, &payload))?;
+    let asked = Asked {
+        endpoint: &endpoint,
+        payload: &payload,
+        actor: &args.actor,
+    };
+    let (value, exit) = result.map_err(|failure| explain(failure, &asked))?;
     print_result(&value, &endpoint, output)?;
     Ok(exit)
 }
@@ -132,14 +138,6 @@ fn read_line(input: &mut impl std::io::BufRead) -> std::io::Result<Option<String
     String::from_utf8(line)
         .map(Some)
         .map_err(|_| std::io::Error::other("not UTF-8"))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Tagged<'a> {
-    Started(Json<'a>),
-    Message(Json<'a>),
-    Result(Json<'a>),
 }
 
 fn print_first(first: &Value, output: Output) -> Result<()> {

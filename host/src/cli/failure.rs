@@ -1,7 +1,10 @@
 //! What went wrong, as a person and as a program want to read it, and the exit code for it.
 
+use serde_json::json;
 use steading::{BoxedError, Cause, Error, ErrorKind, LoadError};
 use steading_build::BuildError;
+
+use super::values::Json;
 
 /// The result of a command.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -90,7 +93,21 @@ impl Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
-        Self::load(error.to_string()).detail(error.detail())
+        match error {
+            BuildError::Stopped { .. } => Self::new(Exit::Interrupted, error.to_string()),
+            BuildError::NotAnActor { .. } => Self::load(error.to_string())
+                .hint("`steading new PATH` writes a crate that is; `steading build` builds any component"),
+            _ => Self::load(error.to_string()).detail(error.detail()),
+        }
+    }
+}
+
+impl From<&clap::Error> for Failure {
+    /// The first paragraph is what is wrong; how it would be right follows.
+    fn from(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        Self::usage(message.strip_prefix("error: ").unwrap_or(message).trim()).detail(rest.trim())
     }
 }
 
@@ -145,6 +162,8 @@ fn exit_of(error: &Error) -> Exit {
     match kind {
         ErrorKind::Cancelled(c) if c.cause == Cause::Interrupt => Exit::Interrupted,
         ErrorKind::Cancelled(_) => Exit::Cancelled,
+        // The actor lives: one endpoint, or one message, was too much.
+        ErrorKind::Limit(what) if what == "payload" => Exit::Endpoint,
         ErrorKind::Panic | ErrorKind::Trap(_) | ErrorKind::Killed | ErrorKind::Limit(_) => Exit::Died,
         ErrorKind::NoSuchEndpoint | ErrorKind::NotGranted | ErrorKind::PayloadMismatch => Exit::Usage,
         ErrorKind::SpawnFailed => Exit::Load,
@@ -182,26 +201,46 @@ fn kind_name(kind: &ErrorKind) -> &'static str {
 
 impl serde::Serialize for Failure {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let boxed = self.error.as_ref().and_then(Error::boxed);
-        let source = boxed.map(|error| error.source.to_string());
-        let path = boxed.map_or_else(Vec::new, relay_path);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", self.kind())?;
-        map.serialize_entry(
-            "message",
-            &self.error.as_ref().map_or_else(|| self.message.clone(), Error::message),
-        )?;
-        map.serialize_entry("source", &source)?;
-        map.serialize_entry("relay_path", &path)?;
-        map.serialize_entry("backtrace", &boxed.and_then(|error| error.backtrace.as_ref()))?;
+        let mut object = match &self.error {
+            Some(error) => described(error),
+            None => json!({ "kind": self.kind(), "message": self.message }),
+        };
         if !self.detail.is_empty() {
-            map.serialize_entry("detail", &self.detail)?;
+            object["detail"] = self.detail.as_str().into();
         }
         if let Some(hint) = &self.hint {
-            map.serialize_entry("hint", hint)?;
+            object["hint"] = hint.as_str().into();
         }
-        map.end()
+        serde::Serialize::serialize(&object, serializer)
+    }
+}
+
+/// All that is known of an error, for programs.
+fn described(error: &Error) -> serde_json::Value {
+    let boxed = error.boxed();
+    let data = error.payload::<ciborium::Value>();
+    let mut object = json!({
+        "kind": kind_name(&error.kind()),
+        "code": code(&error.kind()),
+        "message": error.message(),
+        "type": Some(error.type_name()).filter(|name| !name.is_empty()),
+        "source": boxed.map(|error| error.source.to_string()),
+        "relay_path": boxed.map_or_else(Vec::new, relay_path),
+        "context": boxed.map(|error| error.context),
+        "backtrace": boxed.and_then(|error| error.backtrace.as_ref()),
+        "data": data.as_ref().map(|value| serde_json::to_value(Json(value)).unwrap_or_default()),
+    });
+    if error.members().len() > 1 {
+        object["errors"] = error.members().iter().map(described).collect();
+    }
+    object
+}
+
+/// Which trap, or which limit.
+fn code(kind: &ErrorKind) -> Option<&str> {
+    match kind {
+        ErrorKind::Trap(code) | ErrorKind::Limit(code) => Some(code),
+        _ => None,
     }
 }
 
@@ -222,11 +261,31 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_the_same_five_fields_always() {
+    fn a_failure_of_our_own_is_a_kind_and_a_message() {
         let json = serde_json::to_value(Failure::load("x.wasm: no such file")).unwrap();
-        let expected = serde_json::json!({
-            "kind": "load-failed", "message": "x.wasm: no such file", "source": null, "relay_path": [], "backtrace": null,
+        let expected = json!({ "kind": "load-failed", "message": "x.wasm: no such file" });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn what_comes_from_an_actor_is_told_in_fields() {
+        let source = steading::ActorId::new("w", steading_types::Uuid { high: 0, low: 7 });
+        let mut boxed = BoxedError::new(ErrorKind::Limit("cpu".into()), source.clone(), "too long");
+        boxed.relay_path = vec![source.clone()];
+        boxed.context = 3;
+        boxed.payload = Some(steading_actor::encode(&("a", 1)).unwrap().into());
+        let json = serde_json::to_value(Failure::remote(Error::from(boxed))).unwrap();
+        let expected = json!({
+            "kind": "limit", "code": "cpu", "message": "too long", "type": null, "source": source.to_string(),
+            "relay_path": [source.to_string()], "context": 3, "backtrace": null, "data": ["a", 1],
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn several_errors_are_told_one_by_one() {
+        let group = Error::group(vec![Error::msg("one"), Error::msg("two")]);
+        let json = serde_json::to_value(Failure::remote(group)).unwrap();
+        assert_eq!(json["errors"][1]["message"], "two");
     }
 }

@@ -8,13 +8,13 @@ use super::build;
 use super::endpoints::signature;
 use super::failure::{Exit, Failure, Result};
 use super::output::{Output, bytes, table};
-use super::session;
+use super::signals::Interrupts;
 
-pub(crate) fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
-    let guest = build::guest(&args.path, output)?;
+pub(crate) fn run(args: &InspectArgs, output: Output, interrupts: &Interrupts) -> Result<Exit> {
+    let guest = build::guest(&args.path, output, interrupts)?;
     // Room for the one instance that is asked what it offers; a whole pool takes 40 ms to set up.
     let (_runtime, host) = lone_host(Host::builder().max_actors(16))?;
-    let code = session::load(&host, &guest)?;
+    let code = host.inspect(&guest.wasm)?;
     let path = guest.wasm.display().to_string();
     match output.json {
         true => output.object(&as_json(&path, &code))?,
@@ -41,7 +41,7 @@ fn as_text(path: &str, code: &Code) -> String {
     }
     text.push_str("\n\nEndpoints");
     text.extend(description.endpoints.iter().map(endpoint_text));
-    text.push_str(&section("Imports", code.imports()));
+    text.push_str(&section("Imports", &imports(code)));
     text.push_str(&section("Could make use of, if granted", code.capabilities()));
     text
 }
@@ -84,6 +84,15 @@ fn endpoint_facts(endpoint: &EndpointInfo) -> Vec<String> {
     facts.into_iter().flatten().collect()
 }
 
+/// What it imports, and what of that is not to be had: a component may be looked at before it can run.
+fn imports(code: &Code) -> Vec<String> {
+    let shown = |import: &String| match code.unknown_imports().contains(import) {
+        true => format!("{import}  (not offered here: it cannot be run)"),
+        false => import.clone(),
+    };
+    code.imports().iter().map(shown).collect()
+}
+
 fn section(title: &str, items: &[String]) -> String {
     let items = if items.is_empty() {
         "none".to_owned()
@@ -110,6 +119,7 @@ fn as_json(path: &str, code: &Code) -> serde_json::Value {
         "docs": description.docs,
         "endpoints": description.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         "imports": code.imports(),
+        "unknown_imports": code.unknown_imports(),
         "capabilities": code.capabilities(),
     })
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod endpoints;
 mod failure;
 mod grants;
+mod hints;
 mod inspect;
 mod new;
 mod output;
@@ -25,9 +26,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use failure::{Exit, Result};
+use failure::{Exit, Failure, Result};
 use grants::{Bound, Dir, NamedComponent, Variable, WorkersChoice};
 use output::Output;
+use signals::Interrupts;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,7 +42,8 @@ Exit codes:
   130  interrupted
   141  nobody reads the output any more
 
-Ctrl-C (or SIGTERM) asks every actor to end; the second one ends them by force; the third ends this process.";
+Ctrl-C (or SIGTERM) ends a build, or asks every actor to end; the second one ends them by force; the third ends
+this process. The exit code is 130 for either signal.";
 
 /// Runs WebAssembly components as actors.
 #[derive(Debug, Parser)]
@@ -54,7 +57,11 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// Write results, and the error if there is one, as JSON on standard output.
+    /// Write results as JSON on standard output, and the error if there is one.
+    ///
+    /// One object a line: {"result": …} is the last of `run` and `call`, {"error": …} that of any command
+    /// that fails, with `kind` and `message`, and for what comes from an actor `code`, `type`, `source`,
+    /// `relay_path`, `context`, `backtrace`, `data`, and `errors` if there are several.
     #[arg(long, global = true)]
     json: bool,
     /// What to log on standard error: error, warn, info, debug, trace, off, or filters such as
@@ -109,7 +116,7 @@ struct RunArgs {
 ///
 /// To an endpoint with a context, each line of standard input is sent as one message, and each message
 /// received is printed as one line. The first value and the result then go to standard error; with
-/// `--json` everything is on standard output, as {"started": …}, {"message": …} and {"result": …}.
+/// `--json` everything is on standard output, as {"started": …}, {"message": …} and {"result": …}, a line each.
 #[derive(Debug, Args)]
 struct CallArgs {
     #[command(flatten)]
@@ -189,7 +196,9 @@ impl Cli {
     /// Does what was asked, and says how it went.
     pub(crate) fn run(self) -> ExitCode {
         let output = Output::new(&self.global);
-        let done = telemetry::start(self.global.log_level.as_deref(), output).and_then(|()| self.command.run(output));
+        let done = telemetry::start(self.global.log_level.as_deref(), output)
+            .and_then(|()| signals::watch(output))
+            .and_then(|interrupts| self.command.run(output, interrupts));
         let exit = done.unwrap_or_else(|failure| {
             output.failure(&failure);
             failure.exit
@@ -198,14 +207,27 @@ impl Cli {
     }
 }
 
+/// Says what is wrong with the command line, or shows the help that was asked for.
+pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
+    let before_dashes = |arg: &std::ffi::OsString| arg != "--";
+    let json = std::env::args_os().take_while(before_dashes).any(|arg| arg == "--json");
+    if json && error.use_stderr() {
+        Output::early(json).failure(&Failure::from(error));
+    } else {
+        // Where nobody listens, the exit code still says it.
+        error.print().ok();
+    }
+    ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Ok } as u8)
+}
+
 impl Command {
-    fn run(self, output: Output) -> Result<Exit> {
+    fn run(self, output: Output, interrupts: Interrupts) -> Result<Exit> {
         match self {
-            Self::Run(args) => run::run(args, output),
-            Self::Call(args) => call::run(args, output),
-            Self::Build(args) => build::run(&args, output),
+            Self::Run(args) => run::run(args, output, interrupts),
+            Self::Call(args) => call::run(args, output, interrupts),
+            Self::Build(args) => build::run(&args, output, &interrupts),
             Self::New(args) => new::run(&args, output),
-            Self::Inspect(args) => inspect::run(&args, output),
+            Self::Inspect(args) => inspect::run(&args, output, &interrupts),
             Self::Doctor(args) => doctor::run(&args, output),
         }
     }

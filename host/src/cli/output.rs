@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure, Result};
+use super::values::Json;
 use super::{Color, Global};
 
 /// Where a command's words go. Copied around; holds no state but the user's choices.
@@ -23,6 +24,12 @@ impl Output {
             json: global.json,
             color: wants_color(global.color),
         }
+    }
+
+    /// Before the command line was understood: as JSON or not.
+    pub(crate) fn early(json: bool) -> Self {
+        let color = wants_color(Color::Auto);
+        Self { json, color }
     }
 
     /// Whether standard error is to be coloured.
@@ -69,6 +76,15 @@ impl Output {
         }
         writeln!(out, "{label} {}", printable(&human(failure))).ok();
     }
+}
+
+/// What an endpoint gives, as `--json` shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tagged<'a> {
+    Started(Json<'a>),
+    Message(Json<'a>),
+    Result(Json<'a>),
 }
 
 #[derive(Serialize)]

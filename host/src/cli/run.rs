@@ -7,17 +7,24 @@ use steading::{Context, EndpointInfo, EndpointKind, Portal};
 use super::RunArgs;
 use super::endpoints;
 use super::failure::{Exit, Result};
-use super::output::Output;
-use super::session::{Session, explain};
+use super::hints::{Asked, explain};
+use super::output::{Output, Tagged};
+use super::session::Session;
+use super::signals::Interrupts;
 use super::values::{self, Json};
 
-pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit> {
-    let session = Session::open(&args.actor, Stdio::Inherit, output)?;
+pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
+    let session = Session::open(&args.actor, Stdio::Inherit, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::run_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &args.args);
     let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload).await);
-    let (value, exit) = result.map_err(|failure| explain(failure, &endpoint, &payload))?;
+    let asked = Asked {
+        endpoint: &endpoint,
+        payload: &payload,
+        actor: &args.actor,
+    };
+    let (value, exit) = result.map_err(|failure| explain(failure, &asked))?;
     print(&value, output)?;
     Ok(exit)
 }
@@ -36,19 +43,10 @@ async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> stead
     ctx.wait_result().await
 }
 
-#[derive(serde::Serialize)]
-struct Returned<'a> {
-    outcome: &'static str,
-    value: Json<'a>,
-}
-
 /// Nothing for nothing, text as it is, all else as JSON.
 fn print(value: &Value, output: Output) -> Result<()> {
     if output.json {
-        return output.object(&Returned {
-            outcome: "returned",
-            value: Json(value),
-        });
+        return output.object(&Tagged::Result(Json(value)));
     }
     match value {
         Value::Null => Ok(()),

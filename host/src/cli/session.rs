@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use ciborium::Value;
 use steading::config::{Stdio, Workers};
-use steading::{Code, EndpointInfo, EndpointKind, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+use steading::{Code, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
-use super::endpoints;
 use super::failure::{Exit, Failure, Result};
 use super::grants::Bound;
 use super::output::Output;
-use super::signals;
-use super::values;
+use super::signals::Interrupts;
 
 /// Actors there is room for, unless the user says otherwise. The library's default is ten times that, and
 /// the guard pages of so many stacks take 40 ms to set up, which is longer than all else together.
@@ -26,17 +23,17 @@ pub(crate) struct Session {
     runtime: tokio::runtime::Runtime,
     host: Host,
     pub(crate) code: Code,
-    output: Output,
+    interrupts: Interrupts,
 }
 
 impl Session {
     /// Builds what has to be built and loads what has to be loaded.
-    pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
-        let guest = build::guest(&args.path, output)?;
+    pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output, interrupts: Interrupts) -> Result<Self> {
+        let guest = build::guest(&args.path, output, &interrupts)?;
         let children = args
             .component
             .iter()
-            .map(|component| build::guest(&component.path, output));
+            .map(|component| build::guest(&component.path, output, &interrupts));
         let children = children.collect::<Result<Vec<_>>>()?;
         let workers = workers(args, &guest, &children);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
@@ -58,7 +55,7 @@ impl Session {
             runtime,
             host,
             code,
-            output,
+            interrupts,
         })
     }
 
@@ -88,11 +85,17 @@ impl Session {
 
     /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
     pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
-        let interrupts = signals::watch(self.host.clone(), self.output)?;
+        self.interrupts.hand_to(self.host.clone());
         let result = self.runtime.block_on(async {
             let result = self
                 .host
-                .root(async |nursery| one_actor(&nursery, spec, body).await)
+                .root(async |nursery| {
+                    // One that came before there was a root found nothing to end.
+                    if self.interrupts.count() > 0 {
+                        self.host.interrupt();
+                    }
+                    one_actor(&nursery, spec, body).await
+                })
                 .await;
             tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent())
                 .await
@@ -101,7 +104,7 @@ impl Session {
         });
         // A thread may be parked in a read of standard input, which only the end of the process ends.
         self.runtime.shutdown_background();
-        match (result, interrupts.count()) {
+        match (result, self.interrupts.count()) {
             (Ok(value), 0) => Ok((value, Exit::Ok)),
             (Ok(value), _) => Ok((value, Exit::Interrupted)),
             (Err(error), 0) => Err(Failure::remote(error)),
@@ -175,24 +178,9 @@ fn configured(args: &ActorArgs) -> HostBuilder {
 }
 
 /// Loads a guest, and says so if that took a compilation.
-pub(crate) fn load(host: &Host, guest: &Guest) -> Result<Code> {
+fn load(host: &Host, guest: &Guest) -> Result<Code> {
     let begun = std::time::Instant::now();
     let code = host.load(&guest.wasm)?;
     tracing::info!(path = %guest.wasm.display(), cached = code.is_cached(), "loaded in {:.1?}", begun.elapsed());
     Ok(code)
-}
-
-/// Adds to a failure what was called with what, if the two did not fit.
-pub(crate) fn explain(failure: Failure, endpoint: &EndpointInfo, args: &Value) -> Failure {
-    match failure.error.as_ref().map(Error::kind) {
-        Some(ErrorKind::PayloadMismatch) if failure.hint.is_none() => {
-            let (called, signature) = (values::to_json(args), endpoints::signature(endpoint));
-            let messages = match endpoint.kind {
-                EndpointKind::Plain => "",
-                EndpointKind::Context => ", and the lines of standard input as messages",
-            };
-            failure.hint(format!("the endpoint is {signature}; it was given {called}{messages}"))
-        }
-        _ => failure,
-    }
 }

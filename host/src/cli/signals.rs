@@ -1,30 +1,75 @@
 //! Ctrl-C and SIGTERM: ask, force, leave (semantics 10).
 //!
-//! They are waited for on a thread of their own, so that no guest, however it spins, and no exhausted
-//! runtime can keep the third one from being heard.
+//! Heard from the first moment of a command to its last, by a thread of their own, so that no guest,
+//! however it spins, and no exhausted runtime can keep the third one from being heard. What they end is
+//! what runs: a build with all it has started, or the actors of a host. Where nothing runs, the first one
+//! ends the process.
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
 
-use steading::Host;
+use steading::{ActorStatus, Host, Snapshot};
+use steading_build::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::{Exit, Failure, Result};
 use super::output::Output;
 
-/// How often this process was interrupted.
+/// Actors that are named; more would fill the screen.
+const NAMED: usize = 4;
+/// How long the last word may take: standard output may be a pipe that nobody reads.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// What interrupts end, and how many there were. A handle.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupts(Arc<AtomicU32>);
+pub(crate) struct Interrupts(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    count: AtomicU32,
+    build: Stop,
+    host: OnceLock<Host>,
+}
 
 impl Interrupts {
+    /// How often this process was interrupted.
     pub(crate) fn count(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
+    }
+
+    /// What ends builds.
+    pub(crate) fn build(&self) -> &Stop {
+        &self.0.build
+    }
+
+    /// From here on, interrupts are the host's. One host a process; of several, the first.
+    pub(crate) fn hand_to(&self, host: Host) {
+        self.0.host.get_or_init(|| host);
+    }
+
+    fn one_more(&self, output: Output) {
+        let before = self.0.count.fetch_add(1, Ordering::AcqRel);
+        match (self.0.host.get(), before) {
+            (_, 2..) => std::process::exit(Exit::Interrupted as i32),
+            (Some(host), 0) => {
+                let waiting = waiting_for(&host.snapshot());
+                host.interrupt();
+                remark(output, &format!("interrupted{waiting}; again to end actors by force"));
+            }
+            (Some(host), _) => {
+                host.kill();
+                remark(output, "ending actors by force; again to leave at once");
+            }
+            (None, _) if self.0.build.stop() => {}
+            (None, _) => leave(output),
+        }
     }
 }
 
-/// From here on, interrupts are the host's; when this returns, it is ready for the first.
-pub(crate) fn watch(host: Host, output: Output) -> Result<Interrupts> {
+/// From here on, interrupts are heard; when this returns, it is ready for the first.
+pub(crate) fn watch(output: Output) -> Result<Interrupts> {
     let interrupts = Interrupts::default();
     let (ready, is_ready) = mpsc::sync_channel(1);
     let (watched, failed) = (interrupts.clone(), |error: std::io::Error| {
@@ -32,9 +77,7 @@ pub(crate) fn watch(host: Host, output: Output) -> Result<Interrupts> {
     });
     let thread = std::thread::Builder::new().name("steading-signals".to_owned());
     // Never joined: it ends with the process.
-    thread
-        .spawn(move || listen(&host, &watched, output, &ready))
-        .map_err(failed)?;
+    thread.spawn(move || listen(&watched, output, &ready)).map_err(failed)?;
     is_ready
         .recv()
         .unwrap_or_else(|_| Err(std::io::Error::other("the thread is gone")))
@@ -42,7 +85,7 @@ pub(crate) fn watch(host: Host, output: Output) -> Result<Interrupts> {
     Ok(interrupts)
 }
 
-fn listen(host: &Host, interrupts: &Interrupts, output: Output, ready: &mpsc::SyncSender<std::io::Result<()>>) {
+fn listen(interrupts: &Interrupts, output: Output, ready: &mpsc::SyncSender<std::io::Result<()>>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
         Ok(runtime) => runtime,
         Err(error) => return ready.send(Err(error)).unwrap_or_default(),
@@ -52,30 +95,50 @@ fn listen(host: &Host, interrupts: &Interrupts, output: Output, ready: &mpsc::Sy
         match signals() {
             Ok((interrupt, terminate)) => {
                 ready.send(Ok(())).unwrap_or_default();
-                serve(host, interrupts, output, interrupt, terminate).await;
+                serve(interrupts, output, interrupt, terminate).await;
             }
             Err(error) => ready.send(Err(error)).unwrap_or_default(),
         }
     });
 }
 
-async fn serve(host: &Host, interrupts: &Interrupts, output: Output, mut interrupt: Signal, mut terminate: Signal) {
+async fn serve(interrupts: &Interrupts, output: Output, mut interrupt: Signal, mut terminate: Signal) {
     loop {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        match interrupts.0.fetch_add(1, Ordering::AcqRel) {
-            0 => {
-                host.interrupt();
-                remark(output, "interrupted; again to end actors by force");
-            }
-            1 => {
-                host.kill();
-                remark(output, "ending actors by force; again to leave at once");
-            }
-            _ => std::process::exit(Exit::Interrupted as i32),
-        }
+        interrupts.one_more(output);
+    }
+}
+
+/// Ends the process, which does nothing that would have to be ended first.
+fn leave(output: Output) {
+    let (said, is_said) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        output.failure(&Failure::new(Exit::Interrupted, "interrupted"));
+        said.send(()).unwrap_or_default();
+    });
+    is_said.recv_timeout(LAST_WORD).unwrap_or_default();
+    std::process::exit(Exit::Interrupted as i32)
+}
+
+/// The actors whose end is awaited, as a part of a sentence: often what a nursery hung on is a child that
+/// nobody cancelled.
+fn waiting_for(snapshot: &Snapshot) -> String {
+    let actors: Vec<_> = snapshot.actors.iter().filter(|actor| actor.depth > 0).collect();
+    let names: Vec<_> = actors.iter().take(NAMED).map(|actor| named(actor)).collect();
+    match actors.len().saturating_sub(names.len()) {
+        _ if names.is_empty() => String::new(),
+        0 => format!("; ending {}", names.join(", ")),
+        more => format!("; ending {} and {more} more", names.join(", ")),
+    }
+}
+
+fn named(actor: &ActorStatus) -> String {
+    match (actor.contexts, actor.children) {
+        (0, 0) => format!("{} (idle)", actor.id.name),
+        _ => actor.id.name.to_string(),
     }
 }
 
@@ -83,5 +146,34 @@ async fn serve(host: &Host, interrupts: &Interrupts, output: Output, mut interru
 fn remark(output: Output, text: &str) {
     if !output.json && std::io::stderr().is_terminal() {
         output.note(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steading::ActorId;
+    use steading_types::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn who_is_waited_for_is_named_and_idle_ones_are_told_apart() {
+        let actor = |name: &str, depth, contexts| ActorStatus {
+            id: ActorId::new(name, Uuid { high: 0, low: 1 }),
+            depth,
+            stage: "serving",
+            contexts,
+            children: 0,
+        };
+        let mut actors = vec![actor("root", 0, 1), actor("main", 1, 1), actor("daemon", 2, 0)];
+        let said = |actors: &[ActorStatus]| {
+            waiting_for(&Snapshot {
+                actors: actors.to_vec(),
+            })
+        };
+        assert_eq!(said(&actors), "; ending main, daemon (idle)");
+        assert_eq!(said(&actors[..1]), "");
+        actors.extend((0..5).map(|_| actor("w", 2, 1)));
+        assert_eq!(said(&actors), "; ending main, daemon (idle), w, w and 3 more");
     }
 }

@@ -16,7 +16,7 @@ use steading_types::{
 
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
-use super::{Counted, Launch, Runtime};
+use super::{Counted, Launch, Runtime, story};
 
 /// What is left for the driver to perform.
 #[derive(Debug)]
@@ -158,7 +158,9 @@ impl Cell {
     pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> (Vec<steading_types::Event>, bool) {
         let mut state = self.lock();
         self.feed(&mut state, frames, now);
-        (state.core.take_events(), !state.effects.is_empty())
+        let events = state.core.take_events();
+        story::outcomes(self.inbox.id(), &events);
+        (events, !state.effects.is_empty())
     }
 
     /// Feeds control frames to the core in the middle of a turn; its events wait for the next one.
@@ -347,9 +349,15 @@ impl Boundary for Cell {
     }
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
+        let endpoint = tracing::enabled!(tracing::Level::DEBUG).then(|| options.endpoint.clone());
         self.with(|core| {
             core.open(options, args)
                 .inspect_err(|error| core.remember_refusal(error))
+        })
+        .inspect(|context| {
+            if let Some(endpoint) = &endpoint {
+                story::opened(self.inbox.id(), *context, endpoint);
+            }
         })
     }
 
@@ -358,6 +366,7 @@ impl Boundary for Cell {
     }
 
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        story::finished(self.inbox.id(), context, &ending);
         self.with(|core| core.finish(context, ending))
     }
 

@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 
 use super::cell::{Cell, Effect};
 use super::inbox::Delivery;
+use super::story;
 
 /// Why an actor's code is gone.
 #[derive(Debug)]
@@ -36,9 +37,22 @@ impl Stopped {
     }
 
     fn into_error(self, cell: &Cell) -> BoxedError {
-        let mut error = BoxedError::new(self.kind, cell.inbox.id().clone(), self.message);
+        let mut message = self.message;
+        // A panic says where it was, and what it printed is quoted whole.
+        if self.kind != ErrorKind::Panic {
+            message.push_str(&cell.look(|core| serving(&core.serving())));
+        }
+        let mut error = BoxedError::new(self.kind, cell.inbox.id().clone(), message);
         error.backtrace = self.backtrace;
         error
+    }
+}
+
+/// What an actor was at when it died, as the end of a sentence.
+fn serving(endpoints: &[&str]) -> String {
+    match endpoints {
+        [] => String::new(),
+        names => format!(", serving `{}`", names.join("`, `")),
     }
 }
 
@@ -76,6 +90,7 @@ pub(crate) async fn drive<B: Body>(
         Ok(body) => {
             driver.body = Some(Box::new(body));
             driver.cell.with(|core| core.up());
+            story::started(driver.cell.inbox.id(), driver.cell.depth);
         }
         Err(stopped) => driver.die(stopped),
     }
@@ -244,7 +259,6 @@ impl<B: Body> Driver<B> {
 
     fn die(&mut self, stopped: Stopped) {
         let error = stopped.into_error(&self.cell);
-        tracing::debug!(actor = %self.cell.inbox.id().name, id = %self.cell.inbox.id().uuid, "{error}");
         self.cell.with(|core| core.die(error));
         self.cell.flush();
     }
@@ -275,6 +289,7 @@ impl<B: Body> Driver<B> {
         self.cell.absorb(&mut self.frames, self.cell.now());
         self.cell.flush_last();
         let Some((error, rung)) = self.done.take() else { return };
+        story::ended(self.cell.inbox.id(), error.as_deref(), rung);
         self.cell.retire();
         self.cell.with(|core| core.ended(error, rung));
         self.cell.flush();

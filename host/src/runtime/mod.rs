@@ -3,7 +3,7 @@
 //! Performs what `steading-proto` decides, and decides nothing itself. Knows no wasmtime: an actor's
 //! code is whatever implements [`Launch`]. `cell.rs` is an actor as others see it, `driver.rs` the
 //! loop that runs it, `inbox.rs` the way to it, `children.rs` how a child is made, `native.rs` an
-//! actor whose code is Rust of the embedder.
+//! actor whose code is Rust of the embedder, `story.rs` what is told of all this to those who listen.
 
 pub(crate) mod cell;
 pub(crate) mod children;
@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod native;
 pub(crate) mod root;
 mod snapshot;
+mod story;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -12,7 +12,7 @@ mod ser;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::ErrorKind;
+use steading_types::{ErrorKind, PAYLOAD, oversized};
 
 use crate::error::{Error, Result};
 
@@ -35,6 +35,17 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T)
         let message = format!("cannot encode a {}: {e}", std::any::type_name::<T>());
         Error::fault(ErrorKind::PayloadMismatch, message)
     })
+}
+
+/// Refuses a payload that the host would refuse, or that it could not even look at: it copies only so much
+/// out of a guest. `what` names it.
+#[inline]
+pub(crate) fn fits(bytes: usize, what: impl FnOnce() -> String) -> Result<()> {
+    if bytes <= PAYLOAD {
+        return Ok(());
+    }
+    let message = oversized(&what(), bytes, PAYLOAD);
+    Err(Error::fault(ErrorKind::Limit("payload".into()), message))
 }
 
 /// Decodes a value that takes up all of `bytes`.

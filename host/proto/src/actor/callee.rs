@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use steading_types::{
-    BoxedError, Cancellation, Cause, Ending, EndpointKind, ErrorKind, Event, Key, Outcome, Refusal, Window,
+    BoxedError, Cancellation, Cause, Ending, EndpointKind, ErrorKind, Event, Key, Outcome, Refusal, Window, oversized,
 };
 
 use super::context::{Callee, CalleeState, Context, Patience, Side};
-use super::{Core, NEVER};
+use super::{Core, Endpoint, NEVER};
 use crate::frame::{Dest, Frame, Start};
 
 impl<P: Clone> Core<P> {
@@ -228,19 +228,30 @@ impl<P: Clone> Core<P> {
         Frame::Error(Box::new(error))
     }
 
-    fn check_return(&self, key: Key, value: &Bytes, started: bool) -> Result<(), BoxedError> {
-        if value.len() > self.limits.payload {
-            let text = format!(
-                "a result of {} bytes; the limit is {}",
-                value.len(),
-                self.limits.payload
-            );
-            return Err(self.error(ErrorKind::Limit("payload".into()), text));
-        }
-        let endpoint = self.contexts.get(key).and_then(|context| match &context.side {
+    /// The endpoints whose tasks run, each once.
+    pub fn serving(&self) -> Vec<&str> {
+        let running = self.contexts.iter().filter(|(_, context)| !context.is_over());
+        let endpoints = running.filter_map(|(_, context)| self.endpoint_of(context));
+        let mut names: Vec<_> = endpoints.map(|endpoint| endpoint.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn endpoint_of(&self, context: &Context<P>) -> Option<&Endpoint> {
+        match &context.side {
             Side::Callee(callee) => self.endpoints.get(callee.endpoint?),
             Side::Caller(_) => None,
-        });
+        }
+    }
+
+    fn check_return(&self, key: Key, value: &Bytes, started: bool) -> Result<(), BoxedError> {
+        let endpoint = self.contexts.get(key).and_then(|context| self.endpoint_of(context));
+        if value.len() > self.limits.payload {
+            let name = endpoint.map_or("the main task", |endpoint| endpoint.name.as_str());
+            let text = oversized(&format!("the result of `{name}`"), value.len(), self.limits.payload);
+            return Err(self.error(ErrorKind::Limit("payload".into()), text));
+        }
         match endpoint {
             Some(endpoint)
                 if endpoint.kind == EndpointKind::Context && !started && !mutant!(self, NotStartedForgiven) =>

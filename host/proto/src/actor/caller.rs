@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, Credit, ErrorKind, Event, Key, OpenOptions, Outcome, Window,
+    ActorId, BoxedError, Cancellation, Cause, Credit, ErrorKind, Event, Key, OpenOptions, Outcome, Window, oversized,
 };
 
 use super::context::{Caller, CallerState, Context, Patience, Side};
@@ -91,7 +91,7 @@ impl<P: Clone> Core<P> {
             return Err(self.error(ErrorKind::Limit("contexts".into()), text));
         }
         if args > self.limits.payload {
-            let text = format!("arguments of {args} bytes; the limit is {}", self.limits.payload);
+            let text = oversized("what is passed to the endpoint", args, self.limits.payload);
             return Err(self.error(ErrorKind::Limit("payload".into()), text));
         }
         Ok(())

@@ -103,6 +103,8 @@ impl Relays {
             | ErrorKind::StartTimeout
             | ErrorKind::CancelTimeout
             | ErrorKind::SpawnFailed => kind,
+            // The actor's own library finds it, before the host would: so much does not leave a guest.
+            ErrorKind::Limit(ref what) if what == "payload" => kind,
             _ => ErrorKind::EndpointError,
         }
     }

@@ -198,6 +198,18 @@ fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
 }
 
 #[test]
+fn a_payload_that_is_too_large_to_leave_a_guest_is_told_by_the_guest() {
+    both(|mut w| {
+        let outer = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let (task, kind) = (w.newest_task(CHILD), ErrorKind::Limit("payload".into()));
+        let error = BoxedError::new(kind.clone(), w.id(CHILD), "so many bytes");
+        fail(&mut w, CHILD, task, error);
+        assert_eq!(w.failure(ROOT, outer).kind, kind);
+    });
+}
+
+#[test]
 fn an_error_is_bounded_in_all_its_parts() {
     both(|mut w| {
         let outer = w.open(ROOT, CHILD, "plain");

@@ -29,8 +29,17 @@ struct Inner {
     digest: blake3::Hash,
     size: usize,
     imports: Vec<String>,
+    unknown: Vec<String>,
     description: Description,
     is_cached: bool,
+}
+
+/// What becomes of a component that asks for interfaces this host does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Refused,
+    /// It can be looked at; calling one of them traps.
+    Trapped,
 }
 
 impl fmt::Debug for Component {
@@ -68,6 +77,11 @@ impl Component {
         self.0.imports.clone()
     }
 
+    /// Those of them that this host does not have; none unless it was loaded to be looked at only.
+    pub(crate) fn unknown_imports(&self) -> Vec<String> {
+        self.0.unknown.clone()
+    }
+
     /// The same in plain words.
     pub(crate) fn capabilities(&self) -> Vec<&'static str> {
         linker::capabilities(&self.0.imports)
@@ -87,12 +101,21 @@ impl Component {
     }
 
     /// `file` names it in errors, `name` afterwards.
-    pub(super) fn load(engine: &Engine, file: &str, name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+    pub(super) fn load(
+        engine: &Engine,
+        file: &str,
+        name: &str,
+        bytes: &[u8],
+        unknown: Unknown,
+    ) -> Result<Self, LoadError> {
         let digest = blake3::hash(bytes);
         let key = entry_name(&digest, engine.fingerprint());
-        let loaded = match engine.cache().and_then(|cache| cached(cache, &key, engine, file)) {
+        let loaded = match engine
+            .cache()
+            .and_then(|cache| cached(cache, &key, engine, file, unknown))
+        {
             Some(loaded) => loaded,
-            None => compiled(engine, file, bytes, &key)?,
+            None => compiled(engine, file, bytes, &key, unknown)?,
         };
         let Loaded {
             pre,
@@ -100,6 +123,7 @@ impl Component {
             description,
             is_cached,
         } = loaded;
+        let unknown = linker::unknown(&imports);
         let (engine, name, size) = (engine.clone(), name.to_string(), bytes.len());
         Ok(Self(Arc::new(Inner {
             engine,
@@ -108,6 +132,7 @@ impl Component {
             digest,
             size,
             imports,
+            unknown,
             description,
             is_cached,
         })))
@@ -129,11 +154,11 @@ fn entry_name(digest: &blake3::Hash, fingerprint: &blake3::Hash) -> String {
 }
 
 /// What the cache has; anything odd about it counts as nothing.
-fn cached(cache: &Cache, key: &str, engine: &Engine, file: &str) -> Option<Loaded> {
+fn cached(cache: &Cache, key: &str, engine: &Engine, file: &str, unknown: Unknown) -> Option<Loaded> {
     let entry = cache.load(key)?;
     let description = description::decode(entry.description())?;
     let component = deserialize(engine, entry.code())?;
-    let (pre, imports) = link(engine, &component, file).ok()?;
+    let (pre, imports) = link(engine, &component, file, unknown).ok()?;
     Some(Loaded {
         pre,
         imports,
@@ -152,9 +177,9 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<wasmtime::component::Comp
         .ok()
 }
 
-fn compiled(engine: &Engine, file: &str, bytes: &[u8], key: &str) -> Result<Loaded, LoadError> {
+fn compiled(engine: &Engine, file: &str, bytes: &[u8], key: &str, unknown: Unknown) -> Result<Loaded, LoadError> {
     let component = compile(engine, file, bytes)?;
-    let (pre, imports) = link(engine, &component, file)?;
+    let (pre, imports) = link(engine, &component, file, unknown)?;
     let description = describe(engine, &pre, file)?;
     if let Some(cache) = engine.cache() {
         store(cache, key, &description, &component);
@@ -214,11 +239,12 @@ fn link(
     engine: &Engine,
     component: &wasmtime::component::Component,
     file: &str,
+    policy: Unknown,
 ) -> Result<(GuestPre<State>, Vec<String>), LoadError> {
     let name = || file.to_string();
     let imports = linker::imports(component);
     let unknown = linker::unknown(&imports);
-    if !unknown.is_empty() {
+    if !unknown.is_empty() && policy == Unknown::Refused {
         return Err(LoadError::UnknownImports {
             name: name(),
             imports: unknown,
@@ -231,12 +257,11 @@ fn link(
         name: name(),
         detail: format!("{error:#}"),
     };
-    let pre = engine
-        .linker()
-        .instantiate_pre(component)
-        .and_then(GuestPre::new)
-        .map_err(mismatch)?;
-    Ok((pre, imports))
+    let pre = match unknown.is_empty() {
+        true => engine.linker().instantiate_pre(component),
+        false => linker::with_traps(engine.linker(), component).and_then(|linker| linker.instantiate_pre(component)),
+    };
+    Ok((pre.and_then(GuestPre::new).map_err(mismatch)?, imports))
 }
 
 fn store(cache: &Cache, key: &str, description: &Description, component: &wasmtime::component::Component) {

@@ -12,7 +12,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::{self, Cache};
-use super::component::Component;
+use super::component::{Component, Unknown};
 use super::error::LoadError;
 use super::ticker::Ticker;
 use super::view::State;
@@ -134,14 +134,23 @@ impl Engine {
 
     /// Loads a component from a file. Takes as long as compiling does, if it is not cached.
     pub(crate) fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
+        self.load_path(path, Unknown::Refused)
+    }
+
+    /// As [`load_file`](Self::load_file), to be looked at and never run: what it asks for need not be there.
+    pub(crate) fn inspect_file(&self, path: &Path) -> Result<Component, LoadError> {
+        self.load_path(path, Unknown::Trapped)
+    }
+
+    fn load_path(&self, path: &Path, unknown: Unknown) -> Result<Component, LoadError> {
         let bytes = read(path)?;
         let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
-        Component::load(self, &path.display().to_string(), &stem, &bytes)
+        Component::load(self, &path.display().to_string(), &stem, &bytes, unknown)
     }
 
     /// Loads a component that is in memory. `name` names it in errors.
     pub(crate) fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-        Component::load(self, name, name, bytes)
+        Component::load(self, name, name, bytes, Unknown::Refused)
     }
 
     /// Makes every guest that runs look at its kill switch now.

@@ -61,7 +61,9 @@ pub enum LoadError {
         detail: String,
     },
     /// A component without the exports of an actor.
-    #[error("{name}: is a component, but not a steading actor (it does not export `{missing}`)")]
+    #[error(
+        "{name}: is a component, but not a steading actor (it does not export `{missing}`); in Rust, `#[steading_guest::actor]` on an `impl` block makes one"
+    )]
     NotAnActor {
         /// Which.
         name: String,

@@ -30,7 +30,7 @@ pub(crate) const TURN: Duration = Duration::from_secs(1);
 pub(crate) const IDLE_TICKS: u32 = 100;
 
 /// Largest payload by default; counts into what one host call may copy.
-pub(crate) const PAYLOAD: usize = 1 << 20;
+pub(crate) const PAYLOAD: usize = steading_types::PAYLOAD;
 /// What a host call may copy out of a guest besides a payload.
 pub(crate) const HOSTCALL: usize = 1 << 20;
 /// Handles a guest may hold in its own tables.

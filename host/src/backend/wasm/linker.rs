@@ -64,6 +64,13 @@ fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)
 }
 
+/// The same with traps in the place of what a component asks for and this host does not have.
+pub(super) fn with_traps(linker: &Linker<State>, component: &Component) -> wasmtime::Result<Linker<State>> {
+    let mut linker = linker.clone();
+    linker.define_unknown_imports_as_traps(component)?;
+    Ok(linker)
+}
+
 /// The names of all imports of a component, in its order.
 pub(super) fn imports(component: &Component) -> Vec<String> {
     let kind = component.component_type();

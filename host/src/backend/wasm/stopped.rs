@@ -60,7 +60,8 @@ impl fmt::Display for KilledByHost {
 
 impl fmt::Display for TurnTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "computed for {} ms without waiting", limits::TURN.as_millis())
+        let most = limits::TURN.as_millis();
+        write!(f, "computed for {most} ms without an await that waits, the most it may")
     }
 }
 
@@ -119,7 +120,11 @@ impl Stopped {
         if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             return Self::new(
                 ErrorKind::Trap("exit".into()),
-                format!("the guest called exit({})", exit.0),
+                // WASI tells success from failure, and nothing more: the code is lost in the guest.
+                match exit.0 {
+                    0 => "the guest ended its process (exit with success)",
+                    _ => "the guest ended its process (exit with failure)",
+                },
             );
         }
         if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {

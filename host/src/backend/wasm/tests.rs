@@ -255,3 +255,13 @@ fn without_a_pool_memory_comes_on_demand() {
     let component = load(&engine, "(i32.const 1)");
     assert!(block_on(async { start(&component, &Arc::default()).await.turn(0, Vec::new()).await }).unwrap());
 }
+
+#[test]
+fn a_host_call_copies_so_much_and_no_more() {
+    let stopped = first_turn(
+        "(drop (memory.grow (i32.const 64)))
+         (call $send_batch (i32.const 1) (i32.const 0) (i32.const 3000000) (i32.const 4096))
+         (i32.const 0)",
+    );
+    assert_eq!(stopped.unwrap_err().kind, ErrorKind::Limit("hostcall".into()));
+}

@@ -15,6 +15,11 @@ impl Files {
         Ok(fs::read_to_string(&path).map_err(name))
     }
 
+    /// The text of a file, which has to be there.
+    async fn must_read(path: String) -> Result<String> {
+        Ok(fs::read_to_string(&path)?)
+    }
+
     /// Writes a file; why it cannot be written if it cannot.
     async fn write(path: String, text: String) -> Result<std::result::Result<(), String>> {
         Ok(fs::write(&path, text).map_err(name))

@@ -26,12 +26,36 @@ impl Patient {
         sleep(Duration::from_secs(3600)).await
     }
 
+    /// Cancels its own task.
+    async fn gives_up(ctx: Context<(), ()>) -> Result<()> {
+        ctx.started(()).await?;
+        ctx.cancel("no more of this").await;
+        sleep(Duration::from_secs(3600)).await
+    }
+
+    /// Ends, but for a child that nobody cancels.
+    async fn daemon() -> Result<()> {
+        nursery(async |n| {
+            n.start_actor(Spec::this_component("forgotten")).await?;
+            println!("ready");
+            Ok(())
+        })
+        .await
+    }
+
     /// Hears that it is asked to end, and goes on.
     async fn deaf() -> Result<()> {
         let asked = wait().await;
         println!("asked");
         while shield(sleep(Duration::from_secs(3600))).await.is_err() {}
         asked
+    }
+
+    /// Opens a pipe that nobody writes to, which waits in the middle of a turn.
+    async fn stuck(pipe: Vec<String>) -> Result<()> {
+        println!("ready");
+        std::fs::File::open(pipe.concat())?;
+        Ok(())
     }
 
     /// Does not wait at all, for ever.

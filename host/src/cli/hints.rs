@@ -1,0 +1,117 @@
+//! What the user can do about a failure: which option would have helped.
+
+use ciborium::Value;
+use steading::{EndpointInfo, EndpointKind, Error, ErrorKind};
+
+use super::ActorArgs;
+use super::endpoints;
+use super::failure::Failure;
+use super::values;
+
+/// What was asked for.
+pub(crate) struct Asked<'a> {
+    pub(crate) endpoint: &'a EndpointInfo,
+    pub(crate) payload: &'a Value,
+    pub(crate) actor: &'a ActorArgs,
+}
+
+/// Adds advice to a failure that has none, if there is any.
+pub(crate) fn explain(failure: Failure, asked: &Asked<'_>) -> Failure {
+    let Some(error) = failure.error.clone().filter(|_| failure.hint.is_none()) else {
+        return failure;
+    };
+    // Of several, the first is the one that made the others.
+    let error = error.members().first().unwrap_or(&error);
+    match advice(error, asked) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
+    match error.kind() {
+        ErrorKind::PayloadMismatch => Some(mismatch(asked)),
+        ErrorKind::Limit(limit) => of_limit(&limit),
+        ErrorKind::Killed => Some("`--grace MS` gives a cancelled task longer to end by itself".to_owned()),
+        ErrorKind::EndpointError | ErrorKind::Panic => {
+            of_grants(&error.message(), asked.actor.dir.len(), asked.actor.env.len())
+        }
+        _ => None,
+    }
+}
+
+fn mismatch(asked: &Asked<'_>) -> String {
+    let (called, signature) = (values::to_json(asked.payload), endpoints::signature(asked.endpoint));
+    let messages = match asked.endpoint.kind {
+        EndpointKind::Plain => "",
+        EndpointKind::Context => ", and the lines of standard input as messages",
+    };
+    format!("the endpoint is {signature}; it was given {called}{messages}")
+}
+
+fn of_limit(limit: &str) -> Option<String> {
+    Some(match limit {
+        "memory" | "contexts" | "children" | "actors" => {
+            format!("`--limit {limit}=…` sets it; `steading doctor` shows what it can be raised to")
+        }
+        "cpu" => "a long computation has to wait now and then, as by `sleep(Duration::from_millis(1)).await`; \
+                  no option raises this"
+            .to_owned(),
+        "payload" => "send it in pieces, over the stream of a context".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The system's words for what is not there or not allowed, as guests see them.
+fn of_grants(message: &str, directories: usize, variables: usize) -> Option<String> {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let files = [
+        "pre-opened file descriptor",
+        "(os error 2)",
+        "(os error 44)",
+        "(os error 63)",
+        "(os error 76)",
+    ];
+    let option = "`--dir HOST[:GUEST][:ro|:rw]` grants one";
+    match (directories, variables) {
+        (0, _) if says(&files) => Some(format!("this actor was granted no directory; {option}")),
+        (_, _) if says(&files[..1]) => Some(format!("it lies in no directory that this actor was granted; {option}")),
+        (_, 0) if says(&["environment variable not found", "NotPresent"]) => {
+            Some("this actor was granted no variable; `--env NAME[=VALUE]` grants one".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_may_be_one_that_was_not_granted() {
+        let missing = "No such file or directory (os error 44)";
+        let outside = "failed to find a pre-opened file descriptor through which \"/x\" could be opened";
+        let hint = |message, directories| of_grants(message, directories, 0).unwrap_or_default();
+        assert!(
+            hint(missing, 0).contains("granted no directory"),
+            "{}",
+            hint(missing, 0)
+        );
+        assert!(
+            hint(outside, 0).contains("granted no directory"),
+            "{}",
+            hint(outside, 0)
+        );
+        assert!(hint(outside, 1).contains("in no directory"), "{}", hint(outside, 1));
+        assert_eq!(hint(missing, 1), "", "it is simply not there");
+        assert!(hint("environment variable not found", 0).contains("--env"));
+        assert_eq!(hint("no more tea", 0), "");
+    }
+
+    #[test]
+    fn a_limit_that_can_be_set_says_how() {
+        assert!(of_limit("children").is_some_and(|hint| hint.contains("--limit children=")));
+        assert!(of_limit("cpu").is_some_and(|hint| hint.contains("await")));
+        assert_eq!(of_limit("stack"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! What happens to actors and contexts, as events of `tracing` at debug level.
+//!
+//! One event per beginning and per end, with the actor it concerns: an actor's start and what ended it, and
+//! of each context its opening, how its task ended at the callee, and how it came out at the caller. The
+//! core is not asked and nothing is formatted unless somebody listens.
+
+use steading_types::{ActorId, BoxedError, Ending, Event, Key, Outcome, Rung};
+use tracing::debug;
+
+pub(super) fn started(actor: &ActorId, depth: u32) {
+    debug!(actor = %actor.name, id = %actor.uuid, depth, "actor started");
+}
+
+pub(super) fn ended(actor: &ActorId, cause: Option<&BoxedError>, rung: Rung) {
+    match cause {
+        Some(cause) => debug!(actor = %actor.name, id = %actor.uuid, ?rung, %cause, "actor ended"),
+        None => debug!(actor = %actor.name, id = %actor.uuid, ?rung, "actor ended"),
+    }
+}
+
+pub(super) fn opened(actor: &ActorId, context: Key, endpoint: &str) {
+    debug!(actor = %actor.name, id = %actor.uuid, context, endpoint = %super::log::escape(endpoint), "context opened");
+}
+
+/// How a callee's task ended.
+pub(super) fn finished(actor: &ActorId, context: Key, ending: &Ending) {
+    let id = actor.uuid;
+    match ending {
+        Ending::Returned(value) => {
+            debug!(actor = %actor.name, %id, context, outcome = "returned", bytes = value.len(), "task ended");
+        }
+        Ending::Failed(error) => {
+            let error = super::log::escape(&error.message);
+            debug!(actor = %actor.name, %id, context, outcome = "failed", %error, "task ended");
+        }
+        Ending::Cancelled => debug!(actor = %actor.name, %id, context, outcome = "cancelled", "task ended"),
+    }
+}
+
+/// How contexts came out, for those who opened them.
+pub(super) fn outcomes(actor: &ActorId, events: &[Event]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for event in events {
+        if let Event::Ended { context, outcome } = event {
+            outcome_of(actor, *context, outcome);
+        }
+    }
+}
+
+fn outcome_of(actor: &ActorId, context: Key, outcome: &Outcome) {
+    let (name, id) = (&actor.name, actor.uuid);
+    match outcome {
+        Outcome::Returned(value) => {
+            debug!(actor = %name, %id, context, outcome = "returned", bytes = value.len(), "context ended");
+        }
+        Outcome::Failed(error) => {
+            let error = super::log::escape(&error.to_string());
+            debug!(actor = %name, %id, context, outcome = "failed", %error, "context ended");
+        }
+        Outcome::Cancelled(by) => {
+            let by = super::log::escape(&by.to_string());
+            debug!(actor = %name, %id, context, outcome = "cancelled", %by, "context ended");
+        }
+    }
+}
