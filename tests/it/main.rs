@@ -10,6 +10,7 @@ mod logs;
 mod meeting;
 mod native;
 mod nurseries;
+mod pairings;
 mod panics;
 mod patient;
 mod spin;

@@ -14,6 +14,11 @@ mod two_way;
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
 
+/// The name by which the host knows the guest with the endpoints of [`callee`].
+pub const GUEST: &str = "conformance-guest";
+/// The name by which it knows the native actor with the same functions.
+pub const NATIVE: &str = "conformance-native";
+
 /// How a peer takes messages off its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Taking {
@@ -77,11 +82,12 @@ pub enum Case {
 }
 
 impl Case {
-    /// The caller's side. `spec` starts an actor with the endpoints of [`callee`].
+    /// The caller's side. `component` is what the host knows an actor with the endpoints of [`callee`] by.
     ///
     /// # Errors
     /// What the scenario missed.
-    pub async fn run(&self, nursery: &Nursery, spec: Spec) -> Result<()> {
+    pub async fn run(&self, nursery: &Nursery, component: &str) -> Result<()> {
+        let spec = Spec::component(component, "callee");
         match self {
             Self::TwoWay { server, client } => {
                 let portal = nursery.start_actor(spec).await?;

@@ -1,6 +1,6 @@
 //! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
 
-use steading_guest::{Context, Result, Spec, nursery};
+use steading_guest::{Context, Result, nursery};
 use steading_test_scenarios::{Case, Misuse, Taking, callee};
 
 struct Conformance;
@@ -8,9 +8,9 @@ struct Conformance;
 /// Both sides of every scenario.
 #[steading_guest::actor]
 impl Conformance {
-    /// Runs a case against a child of this component.
-    async fn run(case: Case) -> Result<()> {
-        nursery(async |n| case.run(&n, Spec::this_component("callee")).await).await
+    /// Runs a case against a child of this component, or of another one with the same endpoints.
+    async fn run(case: Case, callee: String) -> Result<()> {
+        nursery(async |n| case.run(&n, &callee).await).await
     }
 
     /// 2W-1.

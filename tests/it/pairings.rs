@@ -1,0 +1,71 @@
+//! Runs conformance cases in every pairing of native and guest code.
+//!
+//! Who calls is a native root, a native actor, or a guest; who is called is a guest, or a native actor
+//! with the same functions. Everything is told over both kinds of link, and nothing may be left behind.
+
+use steading::{Endpoint, Error, Host, NativeActor, Result, nursery};
+use steading_tests::artifacts::CONFORMANCE;
+use steading_tests::scenarios::{Case, GUEST, NATIVE, callee};
+use steading_tests::story;
+
+/// Runs every case in every pairing, over both kinds of link.
+pub(crate) fn check(cases: impl IntoIterator<Item = Case>) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    story(async |host| {
+        load(host)?;
+        for case in &cases {
+            for callee in [GUEST, NATIVE] {
+                let end = from_root(host, case, callee).await;
+                named(case, "root", callee, end)?;
+                for caller in [GUEST, NATIVE] {
+                    let end = inside(host, case, caller, callee).await;
+                    named(case, caller, callee, end)?;
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+fn named(case: &Case, caller: &str, callee: &str, end: Result<()>) -> Result<()> {
+    end.map_err(|error| Error::msg(format_args!("{case:?}, {caller} → {callee}: {error:#}")))
+}
+
+/// Makes both kinds of actor known to the host.
+pub(crate) fn load(host: &Host) -> Result<()> {
+    host.load_as(GUEST, CONFORMANCE)?;
+    host.register_native(native());
+    Ok(())
+}
+
+/// A native root is the caller.
+async fn from_root(host: &Host, case: &Case, callee: &str) -> Result<()> {
+    host.root(async |n| case.run(&n, callee).await).await
+}
+
+/// An actor is the caller.
+async fn inside(host: &Host, case: &Case, caller: &str, callee: &str) -> Result<()> {
+    host.root(async |n| {
+        let caller = n.start_actor(steading::Spec::component(caller, "caller")).await?;
+        caller.call::<(), _>("run", &(case, callee)).await?;
+        n.cancel("the case is over");
+        Ok(())
+    })
+    .await
+}
+
+/// The guest `conformance`, natively.
+fn native() -> NativeActor {
+    NativeActor::new(NATIVE)
+        .endpoint(Endpoint::plain("run", run))
+        .endpoint(Endpoint::context("pong", callee::pong))
+        .endpoint(Endpoint::context("misuse", callee::misuse))
+        .endpoint(Endpoint::context("yo", callee::yo))
+        .endpoint(Endpoint::plain("line", callee::line))
+        .endpoint(Endpoint::plain("word", callee::word))
+        .endpoint(Endpoint::context("infinite", callee::infinite))
+}
+
+async fn run((case, callee): (Case, String)) -> Result<()> {
+    nursery(async |n| case.run(&n, &callee).await).await
+}
