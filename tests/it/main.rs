@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod loader;
 mod logs;
+mod matrix;
 mod meeting;
 mod native;
 mod nurseries;

@@ -8,27 +8,29 @@ use steading_tests::artifacts::CONFORMANCE;
 use steading_tests::scenarios::{Case, GUEST, NATIVE, callee};
 use steading_tests::story;
 
-/// Runs every case in every pairing, over both kinds of link.
+/// Runs every case in every pairing, over both kinds of link, and tells of all that failed.
 pub(crate) fn check(cases: impl IntoIterator<Item = Case>) {
     let cases: Vec<_> = cases.into_iter().collect();
     story(async |host| {
         load(host)?;
+        let mut missed = Vec::new();
         for case in &cases {
             for callee in [GUEST, NATIVE] {
-                let end = from_root(host, case, callee).await;
-                named(case, "root", callee, end)?;
+                let mut told = |caller: &str, end: Result<()>| match end {
+                    Ok(()) => {}
+                    Err(error) => missed.push(format!("{caller} → {callee}: {case:?}: {error:#}")),
+                };
+                told("root", from_root(host, case, callee).await);
                 for caller in [GUEST, NATIVE] {
-                    let end = inside(host, case, caller, callee).await;
-                    named(case, caller, callee, end)?;
+                    told(caller, inside(host, case, caller, callee).await);
                 }
             }
         }
-        Ok(())
+        match missed.is_empty() {
+            true => Ok(()),
+            false => Err(Error::msg(missed.join("\n"))),
+        }
     });
-}
-
-fn named(case: &Case, caller: &str, callee: &str, end: Result<()>) -> Result<()> {
-    end.map_err(|error| Error::msg(format_args!("{case:?}, {caller} → {callee}: {error:#}")))
 }
 
 /// Makes both kinds of actor known to the host.
@@ -64,6 +66,13 @@ fn native() -> NativeActor {
         .endpoint(Endpoint::plain("line", callee::line))
         .endpoint(Endpoint::plain("word", callee::word))
         .endpoint(Endpoint::context("infinite", callee::infinite))
+        .endpoint(Endpoint::context("subject", callee::subject))
+        .endpoint(Endpoint::context("give_up", callee::give_up))
+        .endpoint(Endpoint::plain("die", callee::die))
+        .endpoint(Endpoint::plain("resign", callee::resign))
+        .endpoint(Endpoint::plain("note", callee::note))
+        .endpoint(Endpoint::plain("noted", callee::noted))
+        .endpoint(Endpoint::plain("notes", callee::notes))
 }
 
 async fn run((case, callee): (Case, String)) -> Result<()> {

@@ -8,9 +8,15 @@
 pub mod callee;
 mod cancelling;
 mod contexts;
+mod keeping;
+mod matrix;
+mod neighbours;
+mod notes;
 mod spawning;
 mod two_way;
 
+pub use matrix::{When, Who};
+pub use neighbours::ActorEnd;
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
 
@@ -79,6 +85,19 @@ pub enum Case {
     CancelSingle,
     /// CAN-5.
     InfiniteStreamer,
+    /// A cell of the matrix of semantics 6.
+    Cell {
+        /// Its row.
+        who: Who,
+        /// Its column.
+        when: When,
+        /// What is seen.
+        expected: String,
+    },
+    /// Several contexts with one actor, which ends.
+    ActorEnds(ActorEnd),
+    /// A cancellation that bubbles through an enclosing block.
+    Bubbling,
 }
 
 impl Case {
@@ -105,6 +124,9 @@ impl Case {
             Self::MovieTheatre => spawning::movie_theatre(nursery, spec).await,
             Self::BeautifulWord(value) => spawning::beautiful_word(spec, value.clone()).await,
             Self::CancelSingle => cancelling::cancel_single(nursery, spec).await,
+            Self::Cell { who, when, expected } => Box::pin(matrix::run(component, *who, *when, expected)).await,
+            Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)).await,
+            Self::Bubbling => neighbours::bubbling(component).await,
             Self::InfiniteStreamer => cancelling::infinite_streamer(nursery, spec).await,
         }
     }

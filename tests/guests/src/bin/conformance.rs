@@ -1,7 +1,8 @@
 //! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
 
 use steading_guest::{Context, Result, nursery};
-use steading_test_scenarios::{Case, Misuse, Taking, callee};
+use steading_test_scenarios::callee::{self, Deed, Until};
+use steading_test_scenarios::{Case, Misuse, Taking};
 
 struct Conformance;
 
@@ -41,6 +42,41 @@ impl Conformance {
     /// CAN-5.
     async fn infinite(ctx: Context<u64, ()>) -> Result<()> {
         callee::infinite(ctx, ()).await
+    }
+
+    /// The matrix of semantics 6.
+    async fn subject(ctx: Context<(), (), ()>, until: Until, deed: Deed) -> Result<u32> {
+        callee::subject(ctx, (until, deed)).await
+    }
+
+    /// Cancels its own task.
+    async fn give_up(ctx: Context<(), (), ()>) -> Result<u32> {
+        callee::give_up(ctx, ()).await
+    }
+
+    /// Traps.
+    async fn die() -> Result<()> {
+        callee::die(()).await
+    }
+
+    /// Has its whole actor cancelled.
+    async fn resign() -> Result<()> {
+        callee::resign(()).await
+    }
+
+    /// Pins a note to the actor's board.
+    async fn note(text: String) -> Result<()> {
+        callee::note(text).await
+    }
+
+    /// Waits for a note.
+    async fn noted(text: String) -> Result<()> {
+        callee::noted(text).await
+    }
+
+    /// All notes.
+    async fn notes() -> Result<Vec<String>> {
+        callee::notes(()).await
     }
 }
 
