@@ -461,7 +461,8 @@ impl Link {
                 state.gather_credit(self);
                 Some(Ok(Some(message)))
             }
-            None if state.peer_stopped || state.outcome.is_some() => Some(Ok(None)),
+            // The callee of a cancel leaves its stream before it ends: the answer is what was asked for.
+            None if state.outcome.is_some() || state.peer_stopped && !state.cancel_called => Some(Ok(None)),
             None => {
                 state.give_back_idle(self);
                 None

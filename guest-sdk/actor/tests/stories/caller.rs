@@ -127,6 +127,26 @@ fn our_cancel_coming_back_through_the_stream_is_absorbed_without_a_value() {
     assert_eq!(end.absorbed().unwrap(), None);
 }
 
+/// A cancelled callee leaves its stream before it ends, and that may arrive first.
+#[test]
+fn after_our_cancel_a_stop_is_no_clean_end() {
+    let w = World::new();
+    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Ctx, ()| {
+        c.stream(async |s| {
+            c.cancel("").await;
+            s.next().await
+        })
+        .await
+    }));
+    task.waits();
+    w.started(1, &());
+    task.waits();
+    w.stop(1);
+    task.waits();
+    w.cancelled(1, me());
+    assert!(task.ends().is_err_and(|error| error.is_absorbed()));
+}
+
 #[test]
 fn a_cancel_by_another_task_ends_the_body_and_is_absorbed() {
     let w = World::new();
