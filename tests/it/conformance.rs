@@ -3,10 +3,10 @@
 
 use steading::Cause;
 use steading_tests::artifacts::{CONFORMANCE, NURSERIES};
-use steading_tests::scenarios::{CancelBy, Case, Misuse, Taking};
+use steading_tests::scenarios::{CancelBy, Case, Misuse, NotOpened, Raise, Taking};
 use steading_tests::{failed, story};
 
-use crate::pairings::check;
+use crate::pairings::{check, check_interrupted};
 
 #[test]
 fn two_way_1_simple_rpc() {
@@ -37,6 +37,28 @@ fn ctx_3_parent_cancels() {
 }
 
 #[test]
+fn ctx_4_child_exits_ctx_after_stream_open() {
+    check([false, true].map(|sends_first| Case::ChildExits { sends_first }));
+}
+
+#[test]
+fn ctx_6_multitask_parent_cancels_from_nonroot_task() {
+    check([Case::CancelFromAnotherTask]);
+}
+
+#[test]
+fn ctx_7_child_cancels_before_started() {
+    check([Case::ChildCancelsBeforeStarted]);
+}
+
+/// With the default policy a sender waits (semantics 8), so that the row's overruns are cases of their own.
+#[test]
+fn ctx_8_one_end_stream_not_opened() {
+    use NotOpened::{ByCallee, ByCaller, CalleeOverruns, CallerOverruns};
+    check([ByCallee, ByCaller, CallerOverruns, CalleeOverruns].map(Case::OneEndNotOpened));
+}
+
+#[test]
 fn ctx_10_ctx_with_self_actor() {
     check([Case::SelfContext]);
 }
@@ -52,6 +74,31 @@ fn spn_3_most_beautiful_word() {
         Case::BeautifulWord(Some("cellar door".to_owned())),
         Case::BeautifulWord(None),
     ]);
+}
+
+#[test]
+fn ipc_1_do_not_swallow_error_before_started() {
+    check([Case::ErrorBeforeStarted]);
+}
+
+#[test]
+fn str_1_dynamic_pub_sub() {
+    check([Raise::Timeout, Raise::Error].map(Case::DynamicPubSub));
+}
+
+#[test]
+fn str_1_dynamic_pub_sub_interrupted() {
+    check_interrupted(&Case::DynamicPubSub(Raise::Interrupt));
+}
+
+#[test]
+fn str_3_both_stream_types() {
+    check([Raise::Timeout, Raise::Error].map(Case::BothStreamTypes));
+}
+
+#[test]
+fn str_3_sigint_both_stream_types() {
+    check_interrupted(&Case::BothStreamTypes(Raise::Interrupt));
 }
 
 #[test]

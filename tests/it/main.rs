@@ -6,6 +6,7 @@ mod examples;
 mod files;
 mod host;
 mod loader;
+mod local;
 mod logs;
 mod matrix;
 mod meeting;

@@ -1,7 +1,7 @@
 //! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
 
 use steading_guest::{Context, Result, nursery};
-use steading_test_scenarios::callee::{self, Deed, Until};
+use steading_test_scenarios::callee::{self, Deed, Unencodable, Until, Wish};
 use steading_test_scenarios::{Case, Misuse, Taking};
 
 struct Conformance;
@@ -42,6 +42,51 @@ impl Conformance {
     /// CAN-5.
     async fn infinite(ctx: Context<u64, ()>) -> Result<()> {
         callee::infinite(ctx, ()).await
+    }
+
+    /// CTX-4.
+    async fn brief(ctx: Context<u32, u32>) -> Result<()> {
+        callee::brief(ctx, ()).await
+    }
+
+    /// Sends back what it gets.
+    async fn echo(ctx: Context<String, String>) -> Result<()> {
+        callee::echo(ctx, ()).await
+    }
+
+    /// CTX-7.
+    async fn cancels_first(ctx: Context<(), ()>) -> Result<()> {
+        callee::cancels_first(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn never_opens(ctx: Context<(), u32>) -> Result<()> {
+        callee::never_opens(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn never_takes(ctx: Context<(), u32>) -> Result<()> {
+        callee::never_takes(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn floods(ctx: Context<u32, ()>) -> Result<()> {
+        callee::floods(ctx, ()).await
+    }
+
+    /// Sends numbers.
+    async fn numbers(ctx: Context<u32, ()>, count: u32) -> Result<()> {
+        callee::numbers(ctx, count).await
+    }
+
+    /// IPC-1.
+    async fn fails_to_start(ctx: Context<(), (), Unencodable>, component: String) -> Result<()> {
+        callee::fails_to_start(ctx, component).await
+    }
+
+    /// STR-1.
+    async fn consume(ctx: Context<Wish, (String, u64)>, first: String, second: String) -> Result<()> {
+        callee::consume(ctx, (first, second)).await
     }
 
     /// The matrix of semantics 6.

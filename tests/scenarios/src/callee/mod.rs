@@ -1,5 +1,6 @@
 //! The endpoints that scenarios call.
 
+mod streams;
 mod subject;
 
 use futures_util::TryStreamExt;
@@ -7,6 +8,9 @@ use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub use streams::{
+    Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,
+};
 pub use subject::{Deed, Until, die, give_up, note, noted, notes, resign, subject};
 
 /// Longer than any test takes.
