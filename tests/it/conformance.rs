@@ -1,66 +1,12 @@
-//! The conformance rows of this stage, each with every combination of its parameters, in every pairing
-//! of native and guest code: who calls is a native root, or a guest; who is called is a guest, or a
-//! native actor with the same functions.
+//! The conformance rows about contexts, spawning and cancelling, each with every combination of its
+//! parameters, in every pairing of native and guest code.
 
-use steading::{Cause, Endpoint, Error, Host, NativeActor, Result, Spec, nursery};
+use steading::Cause;
 use steading_tests::artifacts::{CONFORMANCE, NURSERIES};
-use steading_tests::scenarios::{CancelBy, Case, Misuse, Taking, callee};
+use steading_tests::scenarios::{CancelBy, Case, Misuse, NotOpened, Raise, Taking};
 use steading_tests::{failed, story};
 
-/// Runs every case in every pairing, over both kinds of link.
-fn check(cases: impl IntoIterator<Item = Case>) {
-    let cases: Vec<_> = cases.into_iter().collect();
-    story(async |host| {
-        let guest = host.load(CONFORMANCE)?;
-        let native = host.register_native(native());
-        for case in &cases {
-            let pairing = async |name: &str, end: Result<()>| {
-                end.map_err(|error| Error::msg(format_args!("{case:?}, {name}: {error:#}")))
-            };
-            pairing("native → guest", from_root(host, case, guest.spec("callee")).await).await?;
-            pairing("native → native", from_root(host, case, native.spec("callee")).await).await?;
-            pairing("guest → guest", inside(host, case, guest.spec("caller")).await).await?;
-            pairing(
-                "native actor → its like",
-                inside(host, case, native.spec("caller")).await,
-            )
-            .await?;
-        }
-        Ok(())
-    });
-}
-
-/// A native root is the caller.
-async fn from_root(host: &Host, case: &Case, callee: Spec) -> Result<()> {
-    host.root(async |n| case.run(&n, callee).await).await
-}
-
-/// An actor is the caller, of a child of its own kind.
-async fn inside(host: &Host, case: &Case, caller: Spec) -> Result<()> {
-    host.root(async |n| {
-        let caller = n.start_actor(caller).await?;
-        caller.call::<(), _>("run", case).await?;
-        n.cancel("the case is over");
-        Ok(())
-    })
-    .await
-}
-
-/// The guest `conformance`, natively.
-fn native() -> NativeActor {
-    NativeActor::new("conformance")
-        .endpoint(Endpoint::plain("run", run))
-        .endpoint(Endpoint::context("pong", callee::pong))
-        .endpoint(Endpoint::context("misuse", callee::misuse))
-        .endpoint(Endpoint::context("yo", callee::yo))
-        .endpoint(Endpoint::plain("line", callee::line))
-        .endpoint(Endpoint::plain("word", callee::word))
-        .endpoint(Endpoint::context("infinite", callee::infinite))
-}
-
-async fn run(case: Case) -> Result<()> {
-    nursery(async |n| case.run(&n, Spec::component("conformance", "callee")).await).await
-}
+use crate::pairings::{check, check_interrupted};
 
 #[test]
 fn two_way_1_simple_rpc() {
@@ -91,6 +37,28 @@ fn ctx_3_parent_cancels() {
 }
 
 #[test]
+fn ctx_4_child_exits_ctx_after_stream_open() {
+    check([false, true].map(|sends_first| Case::ChildExits { sends_first }));
+}
+
+#[test]
+fn ctx_6_multitask_parent_cancels_from_nonroot_task() {
+    check([Case::CancelFromAnotherTask]);
+}
+
+#[test]
+fn ctx_7_child_cancels_before_started() {
+    check([Case::ChildCancelsBeforeStarted]);
+}
+
+/// With the default policy a sender waits (semantics 8), so that the row's overruns are cases of their own.
+#[test]
+fn ctx_8_one_end_stream_not_opened() {
+    use NotOpened::{ByCallee, ByCaller, CalleeOverruns, CallerOverruns};
+    check([ByCallee, ByCaller, CallerOverruns, CalleeOverruns].map(Case::OneEndNotOpened));
+}
+
+#[test]
 fn ctx_10_ctx_with_self_actor() {
     check([Case::SelfContext]);
 }
@@ -106,6 +74,31 @@ fn spn_3_most_beautiful_word() {
         Case::BeautifulWord(Some("cellar door".to_owned())),
         Case::BeautifulWord(None),
     ]);
+}
+
+#[test]
+fn ipc_1_do_not_swallow_error_before_started() {
+    check([Case::ErrorBeforeStarted]);
+}
+
+#[test]
+fn str_1_dynamic_pub_sub() {
+    check([Raise::Timeout, Raise::Error].map(Case::DynamicPubSub));
+}
+
+#[test]
+fn str_1_dynamic_pub_sub_interrupted() {
+    check_interrupted(&Case::DynamicPubSub(Raise::Interrupt));
+}
+
+#[test]
+fn str_3_both_stream_types() {
+    check([Raise::Timeout, Raise::Error].map(Case::BothStreamTypes));
+}
+
+#[test]
+fn str_3_sigint_both_stream_types() {
+    check_interrupted(&Case::BothStreamTypes(Raise::Interrupt));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Actors made of Rust functions are actors like any other.
 
-use steading::{Context, Endpoint, Error, ErrorKind, NativeActor, Result, Spec, nursery};
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use steading::{Context, Endpoint, Error, ErrorKind, NativeActor, Result, Spec, nursery, sleep};
 use steading_tests::artifacts::{NURSERIES, VALUES};
 use steading_tests::{failed, story, with_actor};
 
@@ -101,4 +104,30 @@ fn a_native_panic_is_an_error_of_its_actor() {
 
 async fn panics((): ()) -> Result<()> {
     panic!("native and nervous")
+}
+
+/// Its other tasks are dropped, and must not be taken for cancelled.
+#[test]
+fn a_native_panic_is_what_every_caller_hears() {
+    story(async |host| {
+        let nervous = NativeActor::new("nervous")
+            .endpoint(Endpoint::plain("panic", panics))
+            .endpoint(Endpoint::plain("wait", async |(): ()| {
+                sleep(Duration::from_secs(3600)).await
+            }));
+        let code = host.register_native(nervous);
+        let end: Result<()> = host
+            .root(async |n| {
+                let nervous = n.start_actor(code.spec("nervous")).await?;
+                let waits = (0..100).map(|_| nervous.call::<(), _>("wait", &()));
+                let (ends, _) = join(join_all(waits), nervous.call::<(), _>("panic", &())).await;
+                for end in ends {
+                    assert_eq!(failed(end).kind(), ErrorKind::Panic);
+                }
+                Ok(())
+            })
+            .await;
+        assert_eq!(failed(end).kind(), ErrorKind::Panic);
+        Ok(())
+    });
 }

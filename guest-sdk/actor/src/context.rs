@@ -130,21 +130,17 @@ impl<S, R, St> Context<S, R, St> {
 
     /// Caller: asks the remote task to end and goes on; the answer comes from the stream, from
     /// [`wait_result`](Self::wait_result) or at the end of the block. Called by another task than the
-    /// block's own, it ends the block's body too. Callee: cancels its own task. Idempotent.
+    /// block's own, it ends the block's body too, unless that waits on this context and so is told there. Callee: cancels its own task. Idempotent.
     ///
     /// An empty `reason` is none.
     pub async fn cancel(&self, reason: &str) {
-        let over = self.link.with(|state| {
-            state.cancel_called = true;
-            state.outcome.is_some()
-        });
-        if over {
+        let scope = self.link.scope();
+        let own = self.side() == Side::Caller && scope::is_current_within(scope.as_ref());
+        let Some(ends_body) = self.link.note_cancel(own) else {
             return;
-        }
+        };
         self.link.cancel((!reason.is_empty()).then(|| reason.to_owned()));
-        let Some(scope) = self.link.scope() else { return };
-        let own = scope::try_current_node().is_some_and(|node| node.is_within(&scope));
-        if self.side() == Side::Callee || !own {
+        if let Some(scope) = scope.filter(|_| ends_body) {
             scope.cancel(self.link.actor.cancellation(reason, Cause::Requested));
         }
     }

@@ -82,6 +82,9 @@ pub(crate) struct LinkState {
     pub(crate) cancelled_caught: bool,
     /// The host was asked, by the user or by a teardown.
     cancel_sent: bool,
+    /// Another task asked while the body waited on this context: the answer ends the body if that has gone
+    /// on to wait elsewhere by then.
+    echo_ends_body: bool,
     scope: Option<Arc<Node>>,
     pub(crate) half: Half,
     /// The stream was open, or is.
@@ -150,6 +153,7 @@ impl Link {
             cancel_implied: false,
             cancelled_caught: false,
             cancel_sent: false,
+            echo_ends_body: false,
             scope: None,
             half: Half::Unopened,
             streamed: false,
@@ -347,6 +351,16 @@ impl Link {
         self.actor.boundary().cancel(self.key, reason).ok();
     }
 
+    /// The user cancels, from the body's own task or not: whether that ends the body at once. One that waits
+    /// on this context is told there, by the answer. `None`: the context is over.
+    pub(crate) fn note_cancel(&self, own: bool) -> Option<bool> {
+        let mut state = lock(&self.state);
+        state.cancel_called = true;
+        let parked = state.parked_inside > 0;
+        state.echo_ends_body |= !own && parked;
+        state.outcome.is_none().then_some(!own && !parked)
+    }
+
     /// A payload of the peer's does not have its type: this side fails with that, and the peer is told.
     pub(crate) fn reject(&self, error: &Error) {
         let mut state = lock(&self.state);
@@ -447,7 +461,8 @@ impl Link {
                 state.gather_credit(self);
                 Some(Ok(Some(message)))
             }
-            None if state.peer_stopped || state.outcome.is_some() => Some(Ok(None)),
+            // The callee of a cancel leaves its stream before it ends: the answer is what was asked for.
+            None if state.outcome.is_some() || state.peer_stopped && !state.cancel_called => Some(Ok(None)),
             None => {
                 state.give_back_idle(self);
                 None
@@ -501,11 +516,11 @@ impl LinkState {
         self.cancel_called || self.cancel_implied
     }
 
-    /// Ends the block of this context if its outcome is somebody else's doing.
+    /// Ends the block of this context if its outcome is not the doing of the block's own task.
     fn end_scope(&self, link: &Link) -> Aftermath {
         let cancellation = self.outcome.as_ref().and_then(cancellation_of);
         let cancel = match (&self.scope, cancellation) {
-            (Some(scope), Some(c)) if !self.is_echo(link, &c) => vec![(scope.clone(), c)],
+            (Some(scope), Some(c)) if self.echo_ends_body || !self.is_echo(link, &c) => vec![(scope.clone(), c)],
             _ => Vec::new(),
         };
         Aftermath {

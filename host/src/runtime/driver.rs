@@ -182,8 +182,10 @@ impl<B: Body> Driver<B> {
             }
             Err(stopped) => {
                 self.cell.flush();
-                drop(body);
+                // Before the code is dropped: tasks that are aborted finish as cancelled, and their callers
+                // are to hear what they died of.
                 self.die(stopped);
+                drop(body);
                 false
             }
         }
@@ -247,14 +249,15 @@ impl<B: Body> Driver<B> {
 
     /// Code that waits, and did not end when it was asked to.
     fn drop_idle_code(&mut self) {
-        if self.body.take().is_some() {
-            let message = "a task did not end within its grace after a cancel".into();
-            self.die(Stopped {
-                kind: ErrorKind::Killed,
-                message,
-                backtrace: None,
-            });
-        }
+        let Some(body) = self.body.take() else { return };
+        let message = "a task did not end within its grace after a cancel".into();
+        // First, as in `turn`.
+        self.die(Stopped {
+            kind: ErrorKind::Killed,
+            message,
+            backtrace: None,
+        });
+        drop(body);
     }
 
     fn die(&mut self, stopped: Stopped) {

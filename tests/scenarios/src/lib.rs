@@ -5,14 +5,41 @@
 //! is the caller's side of it, the functions in `callee` are the other. A scenario says what it missed
 //! by an error; who runs it has nothing to check but the result.
 
+mod broadcast;
 pub mod callee;
 mod cancelling;
 mod contexts;
+mod keeping;
+mod matrix;
+mod neighbours;
+mod notes;
+mod publishing;
 mod spawning;
+mod streaming;
+mod tasks;
 mod two_way;
+
+pub use broadcast::Broadcast;
+pub use matrix::{When, Who};
+pub use neighbours::ActorEnd;
+pub use publishing::Raise;
+use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
+pub use tasks::{Starter, Starting};
+
+/// The name by which the host knows the guest with the endpoints of [`callee`].
+pub const GUEST: &str = "conformance-guest";
+/// The name by which it knows the native actor with the same functions.
+pub const NATIVE: &str = "conformance-native";
+
+/// The caller's side of a scenario. Of no type of its own: there are many, and they nest deeply.
+#[cfg(not(target_arch = "wasm32"))]
+pub type Scenario<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+/// The caller's side of a scenario, in a guest, which has but one thread.
+#[cfg(target_arch = "wasm32")]
+pub type Scenario<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 /// How a peer takes messages off its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +68,19 @@ pub enum CancelBy {
     Context,
     /// The actor, by its portal.
     Portal,
+}
+
+/// Who sends more than the other takes, and under which policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotOpened {
+    /// The caller, to a callee that never opens its stream.
+    ByCallee,
+    /// The callee, to a caller that never opens its stream.
+    ByCaller,
+    /// The caller, to a callee that does not wait.
+    CallerOverruns,
+    /// The callee, to a caller that does not wait.
+    CalleeOverruns,
 }
 
 /// One row with one combination of its parameters.
@@ -74,40 +114,90 @@ pub enum Case {
     CancelSingle,
     /// CAN-5.
     InfiniteStreamer,
+    /// CTX-4.
+    ChildExits {
+        /// Whether the caller sends before it looks.
+        sends_first: bool,
+    },
+    /// CTX-6.
+    CancelFromAnotherTask,
+    /// CTX-7.
+    ChildCancelsBeforeStarted,
+    /// CTX-8.
+    OneEndNotOpened(NotOpened),
+    /// IPC-1.
+    ErrorBeforeStarted,
+    /// STR-1.
+    DynamicPubSub(Raise),
+    /// STR-3.
+    BothStreamTypes(Raise),
+    /// BRD.
+    Broadcast(Broadcast),
+    /// TSK.
+    Tasks(Starting, Starter),
+    /// A cell of the matrix of semantics 6.
+    Cell {
+        /// Its row.
+        who: Who,
+        /// Its column.
+        when: When,
+        /// What is seen.
+        expected: String,
+    },
+    /// Several contexts with one actor, which ends.
+    ActorEnds(ActorEnd),
+    /// A cancellation that bubbles through an enclosing block.
+    Bubbling,
 }
 
 impl Case {
-    /// The caller's side. `spec` starts an actor with the endpoints of [`callee`].
+    /// The caller's side. `component` is what the host knows an actor with the endpoints of [`callee`] by.
     ///
     /// # Errors
     /// What the scenario missed.
-    pub async fn run(&self, nursery: &Nursery, spec: Spec) -> Result<()> {
+    pub fn run<'a>(&'a self, nursery: &'a Nursery, component: &'a str) -> Scenario<'a> {
+        let spec = Spec::component(component, "callee");
         match self {
-            Self::TwoWay { server, client } => {
+            Self::SelfContext => Box::pin(contexts::self_context()),
+            Self::MovieTheatre => Box::pin(spawning::movie_theatre(nursery, spec)),
+            Self::BeautifulWord(value) => Box::pin(spawning::beautiful_word(spec, value.clone())),
+            Self::CancelSingle => Box::pin(cancelling::cancel_single(nursery, spec)),
+            Self::InfiniteStreamer => Box::pin(cancelling::infinite_streamer(nursery, spec)),
+            Self::DynamicPubSub(raise) => Box::pin(publishing::dynamic_pub_sub(component, *raise)),
+            Self::BothStreamTypes(raise) => Box::pin(publishing::both_stream_types(component, *raise)),
+            Self::Tasks(row, starter) => Box::pin(row.run(*starter)),
+            Self::Cell { who, when, expected } => Box::pin(matrix::run(component, *who, *when, expected)),
+            Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)),
+            Self::Bubbling => Box::pin(neighbours::bubbling(component)),
+            _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
-                ended(nursery, two_way::run(&portal, *server, *client).await)
-            }
-            Self::StartedMisuse(misuse) => {
-                let portal = nursery.start_actor(spec).await?;
-                ended(nursery, contexts::started_misuse(&portal, *misuse).await)
-            }
-            Self::ParentCancels { by, inside, early } => {
-                let portal = nursery.start_actor(spec).await?;
-                ended(nursery, contexts::parent_cancels(&portal, *by, *inside, *early).await)
-            }
-            Self::SelfContext => contexts::self_context().await,
-            Self::MovieTheatre => spawning::movie_theatre(nursery, spec).await,
-            Self::BeautifulWord(value) => spawning::beautiful_word(spec, value.clone()).await,
-            Self::CancelSingle => cancelling::cancel_single(nursery, spec).await,
-            Self::InfiniteStreamer => cancelling::infinite_streamer(nursery, spec).await,
+                let end = self.against(&portal, component).await;
+                nursery.cancel("the scenario is over");
+                end
+            }),
         }
     }
-}
 
-/// The scenario is over: its actor may go.
-fn ended(nursery: &Nursery, result: Result<()>) -> Result<()> {
-    nursery.cancel("the scenario is over");
-    result
+    /// Cases with one callee.
+    fn against<'a>(&'a self, portal: To<'a>, component: &'a str) -> Scenario<'a> {
+        match self {
+            Self::TwoWay { server, client } => Box::pin(two_way::run(portal, *server, *client)),
+            Self::StartedMisuse(misuse) => Box::pin(contexts::started_misuse(portal, *misuse)),
+            Self::ParentCancels { by, inside, early } => {
+                Box::pin(contexts::parent_cancels(portal, *by, *inside, *early))
+            }
+            Self::ChildExits { sends_first } => Box::pin(streaming::child_exits(portal, *sends_first)),
+            Self::CancelFromAnotherTask => Box::pin(cancelling::cancel_from_another_task(portal)),
+            Self::ChildCancelsBeforeStarted => Box::pin(cancelling::child_cancels_before_started(portal)),
+            Self::OneEndNotOpened(NotOpened::ByCallee) => Box::pin(streaming::callee_never_opens(portal)),
+            Self::OneEndNotOpened(NotOpened::ByCaller) => Box::pin(streaming::caller_never_opens(portal)),
+            Self::OneEndNotOpened(NotOpened::CallerOverruns) => Box::pin(streaming::caller_overruns(portal)),
+            Self::OneEndNotOpened(NotOpened::CalleeOverruns) => Box::pin(streaming::callee_overruns(portal)),
+            Self::ErrorBeforeStarted => Box::pin(cancelling::error_before_started(portal, component)),
+            Self::Broadcast(row) => Box::pin(row.run(portal)),
+            other => Box::pin(async move { Err(Error::msg(format_args!("{other:?} is not about one callee"))) }),
+        }
+    }
 }
 
 /// Fails the scenario unless `held`.

@@ -127,6 +127,26 @@ fn our_cancel_coming_back_through_the_stream_is_absorbed_without_a_value() {
     assert_eq!(end.absorbed().unwrap(), None);
 }
 
+/// A cancelled callee leaves its stream before it ends, and that may arrive first.
+#[test]
+fn after_our_cancel_a_stop_is_no_clean_end() {
+    let w = World::new();
+    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Ctx, ()| {
+        c.stream(async |s| {
+            c.cancel("").await;
+            s.next().await
+        })
+        .await
+    }));
+    task.waits();
+    w.started(1, &());
+    task.waits();
+    w.stop(1);
+    task.waits();
+    w.cancelled(1, me());
+    assert!(task.ends().is_err_and(|error| error.is_absorbed()));
+}
+
 #[test]
 fn a_cancel_by_another_task_ends_the_body_and_is_absorbed() {
     let w = World::new();
@@ -149,6 +169,53 @@ fn a_cancel_by_another_task_ends_the_body_and_is_absorbed() {
     task.waits();
     w.cancelled(1, me());
     assert!(task.ends().unwrap_err().is_absorbed());
+}
+
+/// The matrix of semantics 6, first row: while the body waits for the result, the answer is a value.
+#[test]
+fn a_cancel_by_another_task_is_told_to_a_body_that_waits_on_the_context() {
+    let (w, (give, take)) = (World::new(), std::sync::mpsc::channel());
+    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
+        give.send(c.clone()).unwrap();
+        assert!(c.wait_result::<u32>().await.unwrap_err().is_absorbed());
+        Ok(5)
+    }));
+    task.waits();
+    w.started(1, &());
+    task.waits();
+    cancel_from_outside(&w, &take);
+    task.waits();
+    w.cancelled(1, me());
+    assert_eq!(task.ends().unwrap(), 5, "it was given as a value, and the body went on");
+}
+
+/// Told there or ended where it is, but one of the two.
+#[test]
+fn a_body_that_goes_on_to_wait_elsewhere_is_ended_by_the_answer() {
+    let (w, (give, take)) = (World::new(), std::sync::mpsc::channel());
+    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
+        give.send(c.clone()).unwrap();
+        c.stream(async |s| s.next().await).await?;
+        std::future::pending::<()>().await;
+        Ok(())
+    }));
+    task.waits();
+    w.started(1, &());
+    task.waits();
+    cancel_from_outside(&w, &take);
+    w.data(1, &[1]);
+    task.waits();
+    w.cancelled(1, me());
+    assert!(task.ends().unwrap_err().is_absorbed());
+}
+
+fn cancel_from_outside(w: &World, take: &std::sync::mpsc::Receiver<Ctx>) {
+    let context = take.try_recv().unwrap();
+    let cancel = async move {
+        context.cancel("from outside").await;
+        Ok(())
+    };
+    w.task(cancel).ends().unwrap();
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
 
-use steading_guest::{Context, Result, Spec, nursery};
-use steading_test_scenarios::{Case, Misuse, Taking, callee};
+use steading_guest::{Context, Result, nursery};
+use steading_test_scenarios::callee::{self, Deed, Unencodable, Until, Wish};
+use steading_test_scenarios::{Case, Misuse, Taking};
 
 struct Conformance;
 
 /// Both sides of every scenario.
 #[steading_guest::actor]
 impl Conformance {
-    /// Runs a case against a child of this component.
-    async fn run(case: Case) -> Result<()> {
-        nursery(async |n| case.run(&n, Spec::this_component("callee")).await).await
+    /// Runs a case against a child of this component, or of another one with the same endpoints.
+    async fn run(case: Case, callee: String) -> Result<()> {
+        nursery(async |n| case.run(&n, &callee).await).await
     }
 
     /// 2W-1.
@@ -41,6 +42,86 @@ impl Conformance {
     /// CAN-5.
     async fn infinite(ctx: Context<u64, ()>) -> Result<()> {
         callee::infinite(ctx, ()).await
+    }
+
+    /// CTX-4.
+    async fn brief(ctx: Context<u32, u32>) -> Result<()> {
+        callee::brief(ctx, ()).await
+    }
+
+    /// Sends back what it gets.
+    async fn echo(ctx: Context<String, String>) -> Result<()> {
+        callee::echo(ctx, ()).await
+    }
+
+    /// CTX-7.
+    async fn cancels_first(ctx: Context<(), ()>) -> Result<()> {
+        callee::cancels_first(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn never_opens(ctx: Context<(), u32>) -> Result<()> {
+        callee::never_opens(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn never_takes(ctx: Context<(), u32>) -> Result<()> {
+        callee::never_takes(ctx, ()).await
+    }
+
+    /// CTX-8.
+    async fn floods(ctx: Context<u32, ()>) -> Result<()> {
+        callee::floods(ctx, ()).await
+    }
+
+    /// Sends numbers.
+    async fn numbers(ctx: Context<u32, ()>, count: u32) -> Result<()> {
+        callee::numbers(ctx, count).await
+    }
+
+    /// IPC-1.
+    async fn fails_to_start(ctx: Context<(), (), Unencodable>, component: String) -> Result<()> {
+        callee::fails_to_start(ctx, component).await
+    }
+
+    /// STR-1.
+    async fn consume(ctx: Context<Wish, (String, u64)>, first: String, second: String) -> Result<()> {
+        callee::consume(ctx, (first, second)).await
+    }
+
+    /// The matrix of semantics 6.
+    async fn subject(ctx: Context<(), (), ()>, until: Until, deed: Deed) -> Result<u32> {
+        callee::subject(ctx, (until, deed)).await
+    }
+
+    /// Cancels its own task.
+    async fn give_up(ctx: Context<(), (), ()>) -> Result<u32> {
+        callee::give_up(ctx, ()).await
+    }
+
+    /// Traps.
+    async fn die() -> Result<()> {
+        callee::die(()).await
+    }
+
+    /// Has its whole actor cancelled.
+    async fn resign() -> Result<()> {
+        callee::resign(()).await
+    }
+
+    /// Pins a note to the actor's board.
+    async fn note(text: String) -> Result<()> {
+        callee::note(text).await
+    }
+
+    /// Waits for a note.
+    async fn noted(text: String) -> Result<()> {
+        callee::noted(text).await
+    }
+
+    /// All notes.
+    async fn notes() -> Result<Vec<String>> {
+        callee::notes(()).await
     }
 }
 

@@ -1,12 +1,20 @@
 //! The endpoints that scenarios call.
 
+mod streams;
+mod subject;
+
 use futures_util::TryStreamExt;
 use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub use streams::{
+    Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,
+};
+pub use subject::{Deed, Until, die, give_up, note, noted, notes, resign, subject};
+
 /// Longer than any test takes.
-const FOREVER: std::time::Duration = std::time::Duration::from_secs(3600);
+pub(crate) const FOREVER: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// 2W-1: answers each `ping` with a `pong` until the caller stops; returns how many there were.
 ///
