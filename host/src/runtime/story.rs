@@ -24,6 +24,9 @@ pub(super) fn opened(actor: &ActorId, context: Key, endpoint: &str) {
 
 /// How a callee's task ended.
 pub(super) fn finished(actor: &ActorId, context: Key, ending: &Ending) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let id = actor.uuid;
     match ending {
         Ending::Returned(value) => {
