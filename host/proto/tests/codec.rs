@@ -161,7 +161,7 @@ fn text(value: &impl std::fmt::Debug) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 512 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 512 }, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_encoded_decodes(dest in dest(), frame in frame()) {

@@ -82,8 +82,10 @@ pub(crate) struct World {
 
 /// Tells the same story in both kinds of world.
 pub(crate) fn both(story: impl Fn(World)) {
-    for wire in [Wire::Direct, Wire::Encoded] {
-        story(World::pair(wire));
+    story(World::pair(Wire::Direct));
+    // An interpreter of undefined behaviour needs minutes for it, and interprets the codec's own tests.
+    if !cfg!(miri) {
+        story(World::pair(Wire::Encoded));
     }
 }
 
