@@ -272,7 +272,7 @@ impl<R: DeserializeOwned> Running<R> {
                 }
             }
         });
-        codec::decode(&bytes.await?)
+        codec::decode(&bytes.await?).map_err(|e| e.about("result"))
     }
 }
 
