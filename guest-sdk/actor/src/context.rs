@@ -132,7 +132,8 @@ impl<S, R, St> Context<S, R, St> {
 
     /// Caller: asks the remote task to end and goes on; the answer comes from the stream, from
     /// [`wait_result`](Self::wait_result) or at the end of the block. Called by another task than the
-    /// block's own, it ends the block's body too, unless that waits on this context and so is told there. Callee: cancels its own task. Idempotent.
+    /// block's own, it ends the block's body too, unless that waits on this context and so is told there.
+    /// Callee: cancels its own task. Idempotent.
     ///
     /// An empty `reason` is none.
     pub async fn cancel(&self, reason: &str) {
