@@ -15,6 +15,7 @@ mod nurseries;
 mod pairings;
 mod panics;
 mod patient;
+mod payloads;
 mod spin;
 mod streams;
 mod tasks;

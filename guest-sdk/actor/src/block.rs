@@ -55,7 +55,8 @@ where
 {
     let held = Held::new(link);
     let link = &held.link;
-    let first = match enter(link).await.and_then(|value| codec::decode(&value)) {
+    let decode = |value: Bytes| codec::decode(&value).map_err(|e| e.about("first value"));
+    let first = match enter(link).await.and_then(decode) {
         Ok(first) => first,
         Err(error) => return Err(leave_with_error(link, error).await),
     };

@@ -124,13 +124,16 @@ impl<S, R, St> Context<S, R, St> {
     /// What the endpoint has returned, or how it failed; `None` as long as it runs. Does not wait, and can
     /// be asked after the block.
     pub fn result<V: DeserializeOwned>(&self) -> Option<Result<V>> {
-        self.has_outcome()
-            .then(|| block::judge(&self.link).and_then(|value| codec::decode(&value)))
+        self.has_outcome().then(|| {
+            let value = block::judge(&self.link)?;
+            codec::decode(&value).map_err(|e| e.about("result"))
+        })
     }
 
     /// Caller: asks the remote task to end and goes on; the answer comes from the stream, from
     /// [`wait_result`](Self::wait_result) or at the end of the block. Called by another task than the
-    /// block's own, it ends the block's body too, unless that waits on this context and so is told there. Callee: cancels its own task. Idempotent.
+    /// block's own, it ends the block's body too, unless that waits on this context and so is told there.
+    /// Callee: cancels its own task. Idempotent.
     ///
     /// An empty `reason` is none.
     pub async fn cancel(&self, reason: &str) {
@@ -178,18 +181,21 @@ impl<S, R, St> Context<S, R, St> {
         body(Stream::new(self.link.clone())).await
     }
 
-    /// Callee, once: unblocks the caller with a first value.
+    /// Callee, once: unblocks the caller with a first value. It is decoded again before it is sent, so that a
+    /// bad one fails here and not there (semantics 3).
     ///
     /// # Errors
-    /// When called twice, or by the caller.
+    /// When called twice, or by the caller; `PayloadMismatch` if the value cannot be encoded, or not decoded;
+    /// a limit if it is larger than a payload may be.
     pub async fn started(&self, value: St) -> Result<()>
     where
-        St: Serialize,
+        St: Serialize + DeserializeOwned,
     {
         scope::check()?;
-        let value = codec::encode(&value)?;
-        codec::fits(value.len(), || "the first value".to_owned())?;
-        self.link.start(value)
+        let encoded = codec::encode(&value).and_then(|bytes| codec::decode::<St>(&bytes).map(|_| bytes));
+        let bytes = encoded.map_err(|e| e.about("first value"))?;
+        codec::fits(bytes.len(), || "the first value".to_owned())?;
+        self.link.start(bytes)
     }
 
     /// Caller: waits for what the endpoint returns. Asking again answers the same.
@@ -202,7 +208,7 @@ impl<S, R, St> Context<S, R, St> {
             return Err(Error::invalid("wait_result: only the caller has a result to wait for"));
         }
         block::wait_end(&self.link).await?;
-        codec::decode(&block::judge(&self.link)?)
+        codec::decode(&block::judge(&self.link)?).map_err(|e| e.about("result"))
     }
 
     /// Waits until the context is over, however it ended.

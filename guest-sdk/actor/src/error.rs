@@ -90,6 +90,14 @@ impl Error {
         Repr::Fault { kind, message }.into()
     }
 
+    /// Says of which payload this is.
+    pub(crate) fn about(self, payload: &str) -> Self {
+        match &*self.0 {
+            Repr::Fault { kind, message } => Self::fault(kind.clone(), format!("{payload}: {message}")),
+            _ => self,
+        }
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::fault(ErrorKind::InvalidOperation, message)
     }

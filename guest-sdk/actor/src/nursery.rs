@@ -276,7 +276,7 @@ impl<R: DeserializeOwned> Running<R> {
                 }
             }
         });
-        codec::decode(&bytes.await?)
+        codec::decode(&bytes.await?).map_err(|e| e.about("result"))
     }
 }
 

@@ -52,7 +52,7 @@ impl Portal {
         A: Serialize + ?Sized,
     {
         let call = self.context(endpoint).args(args).call();
-        async move { codec::decode(&call.await?) }
+        async move { codec::decode(&call.await?).map_err(|e| e.about("result")) }
     }
 
     /// Opens a context for the duration of `body`, which is given the handle and the first value. See

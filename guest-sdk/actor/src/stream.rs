@@ -163,6 +163,7 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
 
     /// The peer is told, too.
     pub(crate) fn mismatch(&self, error: Error) -> Error {
+        let error = error.about("message");
         self.link.reject(&error);
         error
     }

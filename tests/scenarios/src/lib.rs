@@ -13,6 +13,7 @@ mod keeping;
 mod matrix;
 mod neighbours;
 mod notes;
+mod payloads;
 mod publishing;
 mod spawning;
 mod streaming;
@@ -22,6 +23,7 @@ mod two_way;
 pub use broadcast::Broadcast;
 pub use matrix::{When, Who};
 pub use neighbours::ActorEnd;
+pub use payloads::Expects;
 pub use publishing::Raise;
 use std::pin::Pin;
 
@@ -135,6 +137,31 @@ pub enum Case {
     Broadcast(Broadcast),
     /// TSK.
     Tasks(Starting, Starter),
+    /// MSG-1.
+    CustomTypes,
+    /// MSG-3.
+    Expecting(Expects),
+    /// MSG-4, where the receiver finds the fault.
+    Received {
+        /// Whether the first value is of the type that the caller expects.
+        first_is_good: bool,
+        /// Whether the result is.
+        last_is_good: bool,
+    },
+    /// MSG-4, where the sender finds it: by the numbers of faults, 0 for none.
+    Sent {
+        /// That of the first value.
+        first: u8,
+        /// That of the result.
+        last: u8,
+    },
+    /// A message of another type on the stream.
+    BadMessage {
+        /// Who sends it.
+        by_caller: bool,
+    },
+    /// ERR-7 and following.
+    Relayed(callee::Failure),
     /// A cell of the matrix of semantics 6.
     Cell {
         /// Its row.
@@ -195,6 +222,15 @@ impl Case {
             Self::OneEndNotOpened(NotOpened::CalleeOverruns) => Box::pin(streaming::callee_overruns(portal)),
             Self::ErrorBeforeStarted => Box::pin(cancelling::error_before_started(portal, component)),
             Self::Broadcast(row) => Box::pin(row.run(portal)),
+            Self::CustomTypes => Box::pin(payloads::custom_types(portal)),
+            Self::Expecting(expects) => Box::pin(payloads::expecting(portal, *expects)),
+            Self::Received {
+                first_is_good,
+                last_is_good,
+            } => Box::pin(payloads::received(portal, *first_is_good, *last_is_good)),
+            Self::Sent { first, last } => Box::pin(payloads::sent(portal, *first, *last)),
+            Self::BadMessage { by_caller } => Box::pin(payloads::bad_message(portal, *by_caller)),
+            Self::Relayed(failure) => Box::pin(payloads::relayed(portal, *failure)),
             other => Box::pin(async move { Err(Error::msg(format_args!("{other:?} is not about one callee"))) }),
         }
     }

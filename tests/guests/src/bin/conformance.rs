@@ -1,7 +1,7 @@
 //! The conformance scenarios in a guest: its endpoints are the callee's side, `run` is the caller's.
 
 use steading_guest::{Context, Result, nursery};
-use steading_test_scenarios::callee::{self, Deed, Unencodable, Until, Wish};
+use steading_test_scenarios::callee::{self, Deed, Failure, Guarded, Loose, Track, Unencodable, Until, Wish};
 use steading_test_scenarios::{Case, Misuse, Taking};
 
 struct Conformance;
@@ -87,6 +87,36 @@ impl Conformance {
     /// STR-1.
     async fn consume(ctx: Context<Wish, (String, u64)>, first: String, second: String) -> Result<()> {
         callee::consume(ctx, (first, second)).await
+    }
+
+    /// MSG-1.
+    async fn tracks(ctx: Context<Track, Track, Track>, track: Track) -> Result<Track> {
+        callee::tracks(ctx, track).await
+    }
+
+    /// MSG-4.
+    async fn says(ctx: Context<(), (), Loose>, first: Loose, last: Loose) -> Result<Loose> {
+        callee::says(ctx, (first, last)).await
+    }
+
+    /// MSG-4.
+    async fn checks(ctx: Context<(), (), Guarded>, first: u8, last: u8) -> Result<Guarded> {
+        callee::checks(ctx, (first, last)).await
+    }
+
+    /// Messages of another type.
+    async fn talks(ctx: Context<String, u32>) -> Result<u32> {
+        callee::talks(ctx, ()).await
+    }
+
+    /// ERR-7 and following.
+    async fn fail(failure: Failure) -> Result<()> {
+        callee::fail(failure).await
+    }
+
+    /// The same over two hops.
+    async fn relay(component: String, failure: Failure) -> Result<()> {
+        callee::relay((component, failure)).await
     }
 
     /// The matrix of semantics 6.

@@ -1,5 +1,6 @@
 //! The endpoints that scenarios call.
 
+mod payloads;
 mod streams;
 mod subject;
 
@@ -8,6 +9,9 @@ use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub use payloads::{
+    Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, fail, relay, says, talks, tracks,
+};
 pub use streams::{
     Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,
 };
