@@ -12,6 +12,7 @@ mod native;
 mod nurseries;
 mod panics;
 mod patient;
+mod schema;
 mod spin;
 mod streams;
 mod tasks;

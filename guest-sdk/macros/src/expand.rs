@@ -1,7 +1,7 @@
 //! From endpoints to code: the functions as they are, then the description, the dispatch and the export.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 
 use crate::parse::{Actor, Endpoint, spell};
 
@@ -76,10 +76,11 @@ fn info(endpoint: &Endpoint) -> TokenStream {
         quote!(Plain)
     };
     let (sends, receives, started) = match context {
-        Some(types) => (types.sends.as_str(), types.receives.as_str(), types.started.as_str()),
-        None => ("", "", ""),
+        Some(types) => (spell(&types.sends), spell(&types.receives), spell(&types.started)),
+        None => Default::default(),
     };
-    let (value, error) = (&returns.value, returns.error.as_deref().unwrap_or(""));
+    let (value, error) = (spell(&returns.value), returns.error.as_deref().unwrap_or(""));
+    let schema = schema(endpoint);
     let parameters = parameters.iter().map(|parameter| {
         let (name, ty) = (&parameter.name, spell(&parameter.ty));
         quote!(steading::Parameter { name: #name.to_owned(), type_name: #ty.to_owned() })
@@ -95,21 +96,50 @@ fn info(endpoint: &Endpoint) -> TokenStream {
             receives: #receives.to_owned(),
             returns: #value.to_owned(),
             error: #error.to_owned(),
-            schema: 0,
+            schema: #schema,
         }
+    }
+}
+
+/// What the payloads look like, as far as their types say so.
+fn schema(endpoint: &Endpoint) -> TokenStream {
+    let shape = |ty: &dyn ToTokens| quote!((&steading::Probe::<#ty>::OF).shape());
+    let (args, returns) = (shape(&arguments(endpoint)), shape(&endpoint.returns.value));
+    let context = match &endpoint.context {
+        Some(types) => {
+            let parts = [&types.started, &types.sends, &types.receives].map(|ty| shape(ty));
+            quote!(::std::option::Option::Some([#(#parts),*]))
+        }
+        None => quote!(::std::option::Option::None),
+    };
+    quote!({
+        #[allow(unused_imports)]
+        use steading::{Known, Unknown};
+        steading::endpoint_schema(#args, #returns, #context)
+    })
+}
+
+/// The type of the arguments: nothing for none, the value itself for one, a tuple for several.
+fn arguments(endpoint: &Endpoint) -> TokenStream {
+    let types: Vec<_> = endpoint.parameters.iter().map(|parameter| &parameter.ty).collect();
+    match &types[..] {
+        [] => quote!(()),
+        [ty] => quote!(#ty),
+        _ => quote!((#(#types),*)),
     }
 }
 
 /// The future of one invocation.
 fn run(endpoint: &Endpoint) -> TokenStream {
     let name = &endpoint.name;
-    let types: Vec<_> = endpoint.parameters.iter().map(|parameter| &parameter.ty).collect();
-    let names: Vec<_> = (0..types.len()).map(|index| format_ident!("arg{index}")).collect();
-    // Nothing for none, the value itself for one, a tuple for several.
-    let (pattern, ty) = match (&names[..], &types[..]) {
-        ([], _) => (quote!(()), quote!(())),
-        ([name], [ty]) => (quote!(#name), quote!(#ty)),
-        _ => (quote!((#(#names),*)), quote!((#(#types),*))),
+    let names: Vec<_> = (0..endpoint.parameters.len())
+        .map(|index| format_ident!("arg{index}"))
+        .collect();
+    let ty = arguments(endpoint);
+    let pattern = match &names[..] {
+        [] => quote!(()),
+        [name] => quote!(#name),
+        _ => quote!((#(#names),*)),
     };
     let context = endpoint.context.is_some();
     let call = match context {

@@ -10,6 +10,7 @@ mod cancelling;
 mod contexts;
 mod spawning;
 mod two_way;
+pub mod typed;
 
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
