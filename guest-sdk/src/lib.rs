@@ -52,7 +52,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use steading_actor::schema::{Known, Probe, Unknown, endpoint_schema};
-    pub use steading_actor::{Invocation, plain, with_context};
+    pub use steading_actor::{Invocation, Signature, SignatureRef, plain, with_context};
     pub use steading_types::{Description, EndpointInfo, EndpointKind, Parameter};
     pub use wit_bindgen;
 

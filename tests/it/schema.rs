@@ -88,3 +88,16 @@ fn a_type_without_a_schema_is_checked_value_by_value_only() {
         .await
     });
 }
+
+#[test]
+fn a_guest_has_the_signatures_of_its_own_endpoints() {
+    story(async |host| {
+        with_actor(host, SCHEMA, async |guest| {
+            let (sum, echo, opaque): (i64, String, String) = guest.call("ask_child", &(40, 2)).await?;
+            assert_eq!((sum, echo.as_str()), (42, "anything"));
+            assert_eq!(opaque, "opaque: ? -> text");
+            Ok(())
+        })
+        .await
+    });
+}

@@ -40,7 +40,7 @@ pub use race::{Either, race};
 pub use runtime::Actor;
 pub use schema::Schema;
 pub use scope::{CancelScope, Current, cancelled, checkpoint, current, shield, try_current};
-pub use signature::{Phase, Signature};
+pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;
 pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use serde::Serialize;
@@ -35,17 +36,32 @@ use crate::schema::{Schema, Shape};
 /// If the callee has another schema, opening fails with `PayloadMismatch` before anything of it runs, and
 /// leaves no state at either end (semantics 2). A callee one of whose types has no schema is not checked
 /// at that point, but every value is, where it is received.
+///
+/// For the endpoints of an `#[actor]` its own code finds them ready-made: `Scanner::SCAN` for `Scanner::scan`.
 pub struct Signature<A, R, C = ()> {
     name: &'static str,
+    describe: fn() -> EndpointSchema,
     schema: OnceLock<EndpointSchema>,
     types: PhantomData<fn(A) -> (R, C)>,
 }
 
 impl<A, R, C> Signature<A, R, C> {
     /// Of the endpoint of this name.
-    pub const fn new(name: &'static str) -> Self {
+    pub const fn new(name: &'static str) -> Self
+    where
+        A: Schema,
+        R: Schema,
+        C: Phase,
+    {
+        Self::described(name, describe::<A, R, C>)
+    }
+
+    /// For the code of `#[actor]`, whose types need not have a schema.
+    #[doc(hidden)]
+    pub const fn described(name: &'static str, describe: fn() -> EndpointSchema) -> Self {
         Self {
             name,
+            describe,
             schema: OnceLock::new(),
             types: PhantomData,
         }
@@ -55,18 +71,10 @@ impl<A, R, C> Signature<A, R, C> {
     pub fn name(&self) -> &'static str {
         self.name
     }
-}
 
-impl<A: Schema, R: Schema, C: Phase> Signature<A, R, C> {
     /// What its payloads look like.
     pub fn schema(&self) -> &EndpointSchema {
-        self.schema.get_or_init(|| {
-            EndpointSchema::new(Payloads {
-                args: Shape::of::<A>(),
-                returns: Shape::of::<R>(),
-                context: C::payloads(),
-            })
-        })
+        self.schema.get_or_init(self.describe)
     }
 
     /// A context still to be opened, with options; from there on, the types are the caller's word.
@@ -75,7 +83,15 @@ impl<A: Schema, R: Schema, C: Phase> Signature<A, R, C> {
     }
 }
 
-impl<A: Schema, R: Schema> Signature<A, R> {
+fn describe<A: Schema, R: Schema, C: Phase>() -> EndpointSchema {
+    EndpointSchema::new(Payloads {
+        args: Shape::of::<A>(),
+        returns: Shape::of::<R>(),
+        context: C::payloads(),
+    })
+}
+
+impl<A, R> Signature<A, R> {
     /// Calls it, as [`Portal::call`].
     ///
     /// # Errors
@@ -100,7 +116,7 @@ impl<A: Schema, R: Schema> Signature<A, R> {
     }
 }
 
-impl<A: Schema, R: Schema, S: Schema, Rx: Schema, St: Schema> Signature<A, R, Context<S, Rx, St>> {
+impl<A, R, S, Rx, St> Signature<A, R, Context<S, Rx, St>> {
     /// Opens a context to it, as [`Portal::open_context`]: this side sends what the callee receives.
     ///
     /// # Errors
@@ -134,7 +150,7 @@ impl<A: Schema, R: Schema, S: Schema, Rx: Schema, St: Schema> Signature<A, R, Co
     }
 }
 
-impl<A: Schema, R: Schema, C: Phase> fmt::Display for Signature<A, R, C> {
+impl<A, R, C> fmt::Display for Signature<A, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.schema())
     }
@@ -143,6 +159,30 @@ impl<A: Schema, R: Schema, C: Phase> fmt::Display for Signature<A, R, C> {
 impl<A, R, C> fmt::Debug for Signature<A, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "signature of {}", self.name)
+    }
+}
+
+/// A [`Signature`] that is kept elsewhere: what `#[actor]` puts beside each endpoint, as a constant.
+pub struct SignatureRef<A: 'static, R: 'static, C: 'static = ()>(fn() -> &'static Signature<A, R, C>);
+
+impl<A, R, C> SignatureRef<A, R, C> {
+    /// Of where it is kept.
+    pub const fn new(kept: fn() -> &'static Signature<A, R, C>) -> Self {
+        Self(kept)
+    }
+}
+
+impl<A, R, C> Deref for SignatureRef<A, R, C> {
+    type Target = Signature<A, R, C>;
+
+    fn deref(&self) -> &Self::Target {
+        (self.0)()
+    }
+}
+
+impl<A, R, C> fmt::Debug for SignatureRef<A, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 

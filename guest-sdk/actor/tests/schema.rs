@@ -151,6 +151,8 @@ struct Holder {
     foreign: Foreign,
     #[schema(like = "u8")]
     alike: Foreign,
+    #[schema(bytes)]
+    raw: Foreign,
 }
 
 #[derive(Serialize, Deserialize, Schema)]
@@ -180,7 +182,7 @@ fn derived_types_look_like_what_serde_makes_of_them() {
     check::<Untagged>("*<text|int|{number:int,text:text}>");
     check::<Page<Pair>>("{items:[(int,text)],..map(text,text)}");
     check::<Name>("text");
-    check::<Holder>("{alike:int,foreign:any}");
+    check::<Holder>("{alike:int,foreign:any,raw:bytes}");
     check::<Wrapped>("float");
     check::<Settings>("{dry-run?:bool}");
 }

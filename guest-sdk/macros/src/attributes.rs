@@ -2,6 +2,8 @@
 //!
 //! serde has checked its own already; what has no bearing on the form on the wire is skipped here.
 
+use proc_macro2::Ident;
+use quote::format_ident;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, ExprLit, Lit, Meta, Result, Token, Type};
 
@@ -62,11 +64,14 @@ impl Attributes {
         text.map(|text| syn::parse_str(&text)).transpose()
     }
 
-    /// Nothing can be said: somebody else's code writes it.
-    pub(crate) fn is_any(&self) -> bool {
-        ["any", "with", "serialize_with", "deserialize_with", "remote"]
-            .iter()
-            .any(|name| self.has(name))
+    /// What it looks like, said without a type. Of what somebody else's code writes, nothing is known.
+    pub(crate) fn scalar(&self) -> Option<Ident> {
+        let is_bytes = self.text("with").is_some_and(|path| path == "serde_bytes");
+        if self.has("bytes") || is_bytes {
+            return Some(format_ident!("bytes"));
+        }
+        let opaque = ["any", "with", "serialize_with", "deserialize_with", "remote"];
+        opaque.iter().any(|name| self.has(name)).then(|| format_ident!("any"))
     }
 
     /// It never crosses.
@@ -89,14 +94,19 @@ impl Attributes {
 
 fn check(item: &Meta) -> Result<()> {
     match item {
-        Meta::Path(path) if path.is_ident("any") => Ok(()),
+        Meta::Path(path) if path.is_ident("any") || path.is_ident("bytes") => Ok(()),
         Meta::NameValue(item) if item.path.is_ident("like") && literal(&item.value).is_some() => Ok(()),
-        _ => Err(Error::new_spanned(item, "`schema` knows `any` and `like = \"Type\"`")),
+        _ => Err(Error::new_spanned(
+            item,
+            "`schema` knows `any`, `bytes` and `like = \"Type\"`",
+        )),
     }
 }
 
 fn literal(value: &Expr) -> Option<String> {
     match value {
+        // What came through a macro is wrapped.
+        Expr::Group(group) => literal(&group.expr),
         Expr::Lit(ExprLit {
             lit: Lit::Str(text), ..
         }) => Some(text.value()),

@@ -1,9 +1,11 @@
 //! From endpoints to code: the functions as they are, then the description, the dispatch and the export.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 
-use crate::parse::{Actor, Endpoint, spell};
+use syn::ext::IdentExt;
+
+use crate::parse::{Actor, ContextTypes, Endpoint, spell};
 
 pub(crate) fn actor(actor: &Actor) -> TokenStream {
     let Actor { item, docs, endpoints } = actor;
@@ -14,8 +16,15 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
         let run = run(endpoint);
         quote!(#index => ::std::boxed::Box::pin(#run))
     });
+    let signatures = endpoints
+        .iter()
+        .map(|endpoint| spelled_out(signature(endpoint), &quote!(#ty)));
     quote! {
         #item
+
+        impl #ty {
+            #(#signatures)*
+        }
 
         const _: () = {
             use ::steading_guest::__private as steading;
@@ -68,8 +77,9 @@ fn info(endpoint: &Endpoint) -> TokenStream {
         context,
         parameters,
         returns,
+        ..
     } = endpoint;
-    let name = name.to_string();
+    let name = name.unraw().to_string();
     let kind = if context.is_some() {
         quote!(Context)
     } else {
@@ -117,6 +127,59 @@ fn schema(endpoint: &Endpoint) -> TokenStream {
         use steading::{Known, Unknown};
         steading::endpoint_schema(#args, #returns, #context)
     })
+}
+
+/// The endpoint's name and types, for callers within this crate.
+fn signature(endpoint: &Endpoint) -> TokenStream {
+    let visibility = &endpoint.visibility;
+    let name = endpoint.name.unraw().to_string();
+    let constant = format_ident!("{}", name.to_uppercase(), span = endpoint.name.span());
+    let (args, returns) = (arguments(endpoint), &endpoint.returns.value);
+    let context = match &endpoint.context {
+        Some(types) => {
+            let ContextTypes {
+                sends,
+                receives,
+                started,
+            } = types;
+            quote!(::steading_guest::Context<#sends, #receives, #started>)
+        }
+        None => quote!(()),
+    };
+    let types = quote!(<#args, #returns, #context>);
+    let schema = schema(endpoint);
+    let docs = format!("What callers of `{name}` have to know of it.");
+    quote! {
+        #[doc = #docs]
+        #[allow(dead_code, private_interfaces, unreachable_pub)]
+        #visibility const #constant: ::steading_guest::SignatureRef #types = {
+            use ::steading_guest::__private as steading;
+            static KEPT: steading::Signature #types = steading::Signature::described(#name, || #schema);
+            steading::SignatureRef::new(|| &KEPT)
+        };
+    }
+}
+
+/// The same tokens where `Self` and `'_` cannot be said: in a static.
+fn spelled_out(tokens: TokenStream, actor: &TokenStream) -> TokenStream {
+    let mut after_quote = false;
+    let tokens = tokens.into_iter().flat_map(|token| {
+        let in_lifetime = std::mem::replace(
+            &mut after_quote,
+            matches!(&token, TokenTree::Punct(p) if p.as_char() == '\''),
+        );
+        match token {
+            TokenTree::Ident(name) if name == "_" && in_lifetime => quote!(static),
+            TokenTree::Ident(name) if name == "Self" => actor.clone(),
+            TokenTree::Group(group) => {
+                let mut inside = Group::new(group.delimiter(), spelled_out(group.stream(), actor));
+                inside.set_span(group.span());
+                TokenTree::from(inside).into()
+            }
+            other => other.into(),
+        }
+    });
+    tokens.collect()
 }
 
 /// The type of the arguments: nothing for none, the value itself for one, a tuple for several.

@@ -19,7 +19,8 @@ use quote::quote;
 ///
 /// Every function in it is an endpoint: `async`, without `self`, without generics. If its first
 /// parameter is a `Context`, callers open a context to it; otherwise they call it. Functions that return
-/// a `Result` can fail. Doc comments are shown by `steading inspect`. Helpers belong outside the block.
+/// a `Result` can fail. `Actor::SCAN` is the `Signature` of `Actor::scan`: by it, callers open contexts
+/// with the right types. Doc comments are shown by `steading inspect`. Helpers belong outside the block.
 #[proc_macro_attribute]
 pub fn actor(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = parse::actor(attribute.into(), item.into()).map(|actor| expand::actor(&actor));
@@ -28,8 +29,8 @@ pub fn actor(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Says what the values of a type look like on the wire, as serde writes them: names, `rename`,
 /// `rename_all`, `default`, `skip`, `flatten`, tags, `transparent`, `from` and `into` are honoured; what is
-/// written `with` somebody's function is `any`. `#[schema(any)]` and `#[schema(like = "Type")]` are for
-/// fields whose type has no schema.
+/// written `with` somebody's function is `any`, but for `serde_bytes`. `#[schema(any)]`, `#[schema(bytes)]`
+/// and `#[schema(like = "Type")]` are for fields whose type has no schema.
 #[proc_macro_derive(SchemaOfActor, attributes(schema))]
 pub fn schema_of_actor(input: TokenStream) -> TokenStream {
     derive(&quote!(::steading_actor), input)

@@ -16,6 +16,7 @@ pub(crate) struct Actor {
 
 /// One function.
 pub(crate) struct Endpoint {
+    pub(crate) visibility: syn::Visibility,
     pub(crate) name: syn::Ident,
     pub(crate) docs: String,
     /// The type of its first parameter, if that is a context.
@@ -90,6 +91,7 @@ fn endpoint(item: &ImplItem) -> Result<Endpoint> {
         None => None,
     };
     Ok(Endpoint {
+        visibility: function.vis.clone(),
         name: function.sig.ident.clone(),
         docs: docs(&function.attrs),
         context,

@@ -38,8 +38,8 @@ fn body(input: &DeriveInput, attributes: &Attributes) -> Result<TokenStream> {
     if let Some(ty) = attributes.stand_in()? {
         return Ok(quote!(<#ty as __schema::Schema>::describe(shape)));
     }
-    if attributes.is_any() {
-        return Ok(quote!(shape.any()));
+    if let Some(scalar) = attributes.scalar() {
+        return Ok(quote!(shape.#scalar()));
     }
     match &input.data {
         Data::Struct(data) => structure(&data.fields, attributes),
@@ -121,8 +121,8 @@ fn enumeration(data: &DataEnum, attributes: &Attributes) -> Result<TokenStream> 
 }
 
 fn content(fields: &Fields, attributes: &Attributes, case: Option<Case>) -> Result<TokenStream> {
-    if attributes.is_any() {
-        return Ok(quote!(One(__schema::Shape::any)));
+    if let Some(scalar) = attributes.scalar() {
+        return Ok(quote!(One(__schema::Shape::#scalar)));
     }
     match fields {
         Fields::Unit => Ok(quote!(Unit)),
@@ -182,8 +182,8 @@ fn items(fields: &Fields) -> Result<Vec<TokenStream>> {
 /// The function that describes a part.
 fn describe(ty: &Type, attributes: &Attributes) -> Result<TokenStream> {
     let stand_in = attributes.stand_in()?;
-    if stand_in.is_none() && attributes.is_any() {
-        return Ok(quote!(__schema::Shape::any));
+    if let (None, Some(scalar)) = (&stand_in, attributes.scalar()) {
+        return Ok(quote!(__schema::Shape::#scalar));
     }
     let ty = stand_in.as_ref().unwrap_or(ty);
     // The error for a type without a schema is to point at it.

@@ -38,7 +38,7 @@ pub use shape::{Content, Describe, Field, Shape, Tagging, Variant};
 /// ```
 ///
 /// For a field whose type has no schema, `#[schema(any)]` leaves its value to the receiver, and
-/// `#[schema(like = "String")]` says what it looks like.
+/// `#[schema(bytes)]` or `#[schema(like = "String")]` says what it looks like.
 #[diagnostic::on_unimplemented(
     message = "how a `{Self}` looks on the wire is not known",
     label = "has no schema",

@@ -46,6 +46,20 @@ impl Schemas {
         value.text
     }
 
+    /// Has a child of this component add, by the constant that every endpoint has; what it would be told of
+    /// an endpoint without a schema.
+    async fn ask_child(a: i64, b: i64) -> Result<(i64, String, String)> {
+        nursery(async |n| {
+            let child = n.start_actor(Spec::this_component("child")).await?;
+            let sum = Self::ADD.call(&child, &(a, b)).await?;
+            let text = "anything".to_owned();
+            let echo = Self::OPAQUE.call(&child, &Opaque { text }).await?;
+            n.cancel("asked");
+            Ok((sum, echo, Self::OPAQUE.to_string()))
+        })
+        .await
+    }
+
     /// The hashes as they are counted in here.
     async fn hashes() -> [u64; 3] {
         typed::hashes()
