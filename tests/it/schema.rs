@@ -51,6 +51,27 @@ fn a_guest_that_calls_is_told_of_what_does_not_fit() {
 }
 
 #[test]
+fn an_actor_for_one_call_is_held_to_its_signature() {
+    static WRONG: Signature<(i64, i64), String> = Signature::new("add");
+    story(async |host| {
+        for code in callees(host)? {
+            let end = host.root(async |n| {
+                let sum = ADD.run_in_actor(&n, code.spec("right"), &(40, 2));
+                assert_eq!(sum.result().await?, 42);
+                WRONG.run_in_actor(&n, code.spec("wrong"), &(40, 2)).result().await
+            });
+            let error = failed(end.await);
+            let text = format!("{:016x}", ADD.schema().hash());
+            for error in error.members() {
+                assert_eq!(error.kind(), ErrorKind::PayloadMismatch, "{error}");
+                assert!(error.message().contains(&text), "{error}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn guest_and_native_agree_on_every_hash() {
     story(async |host| {
         let [native, guest] = callees(host)?;

@@ -10,11 +10,13 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ContextPayloads, EndpointSchema, Payloads};
+use steading_types::{ContextPayloads, EndpointSchema, Payloads, Spec};
 
+use crate::codec;
 use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
+use crate::nursery::{Nursery, Once, Running};
 use crate::portal::{ContextBuilder, Portal};
 use crate::schema::{Schema, Shape};
 
@@ -102,6 +104,20 @@ impl<A, R> Signature<A, R> {
         R: DeserializeOwned,
     {
         self.context(portal).args(args).call_typed()
+    }
+
+    /// Starts a child actor for this one call, as [`Nursery::run_in_actor`]; one whose types differ fails it.
+    pub fn run_in_actor(&self, nursery: &Nursery, spec: Spec, args: &A) -> Running<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        nursery.run(Once {
+            spec,
+            endpoint: self.name.to_owned(),
+            schema: self.schema().hash(),
+            args: codec::encode(args),
+        })
     }
 
     /// An endpoint of a native actor that has this signature.
