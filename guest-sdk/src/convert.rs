@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind,
-    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Policy, Refusal, Rung, Spec, Start, Uuid, Window,
+    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Rung, Spec, Start, Uuid, Window,
 };
 
 use crate::bindings;
@@ -343,6 +343,19 @@ fn endpoint(info: EndpointInfo) -> events::Endpoint {
         receives: info.receives,
         returns: info.returns,
         error: info.error,
-        schema: info.schema,
+        schema: info.schema.hash(),
+        payloads: payloads(info.schema.payloads()),
+    }
+}
+
+fn payloads(payloads: &Payloads) -> events::Payloads {
+    events::Payloads {
+        args: payloads.args.clone(),
+        returns: payloads.returns.clone(),
+        context: payloads.context.clone().map(|context| events::ContextPayloads {
+            started: context.started,
+            sends: context.sends,
+            receives: context.receives,
+        }),
     }
 }

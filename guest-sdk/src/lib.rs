@@ -33,7 +33,7 @@ pub use futures_util::future::{join_all, try_join_all};
 pub use futures_util::{join, try_join};
 pub use log;
 pub use steading_actor::*;
-pub use steading_macros::actor;
+pub use steading_macros::{SchemaOfGuest as Schema, actor};
 
 /// All that most actors need.
 pub mod prelude {
@@ -42,16 +42,17 @@ pub mod prelude {
     pub use log::{debug, error, info, trace, warn};
 
     pub use crate::{
-        AbsorbedExt, Context, Either, Error, Nursery, Policy, Portal, Result, Spec, Stream, StreamOptions, cancelled,
-        checkpoint, current, fail_after, join, join_all, move_on_after, nursery, race, scope, select, shield, sleep,
-        timeout, try_join, try_join_all,
+        AbsorbedExt, Context, Either, Error, Nursery, Policy, Portal, Result, Schema, Signature, Spec, Stream,
+        StreamOptions, cancelled, checkpoint, current, fail_after, join, join_all, move_on_after, nursery, race, scope,
+        select, shield, sleep, timeout, try_join, try_join_all,
     };
 }
 
 /// For the code the `actor` attribute writes. Not for anybody else, and without promises.
 #[doc(hidden)]
 pub mod __private {
-    pub use steading_actor::{Invocation, plain, with_context};
+    pub use steading_actor::schema::{Known, Probe, Unknown, endpoint_schema};
+    pub use steading_actor::{Invocation, Signature, SignatureRef, plain, with_context};
     pub use steading_types::{Description, EndpointInfo, EndpointKind, Parameter};
     pub use wit_bindgen;
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use steading_proto::{Core, Dest, Endpoint, Event, Frame, Limits, Output, codec};
 use steading_types::{
-    ActorId, ComponentRef, Ending, EndpointKind, Key, OpenOptions, PortalKey, Spec, Uuid, Window, push_message,
+    ActorId, ComponentRef, Ending, EndpointKind, EndpointSchema, Key, OpenOptions, PortalKey, Spec, Uuid, Window,
+    push_message,
 };
 
 const CALLER: usize = 0;
@@ -134,7 +135,7 @@ fn endpoints() -> Vec<Endpoint> {
             name: name.to_owned(),
             kind,
             granted: true,
-            schema: 0,
+            schema: EndpointSchema::default(),
         })
         .to_vec()
 }

@@ -29,13 +29,17 @@ mod runtime;
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
 pub use limits::{Amount, Limit};
 pub use runtime::{ActorStatus, Snapshot};
+/// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
+pub use steading_actor::schema::Schema;
 pub use steading_actor::{
     AbsorbedExt, ActorId, BoxedError, BroadcastStatistics, CancelScope, Cancellation, Cause, Context, ContextBuilder,
-    Description, Either, Endpoint, EndpointInfo, EndpointKind, Error, ErrorKind, JoinHandle, Level, Nursery, OnLag,
-    Outcome, Parameter, Policy, Portal, Ready, Result, Rung, Running, Side, Spec, State, Stream, StreamOptions,
-    Subscription, TaskGroup, TrySend, Window, cancelled, checkpoint, current, fail_after, move_on_after, nursery, race,
-    scope, shield, sleep, sleep_until, timeout,
+    ContextPayloads, Description, Either, Endpoint, EndpointInfo, EndpointKind, EndpointSchema, Error, ErrorKind,
+    JoinHandle, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result, Rung, Running,
+    Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window, cancelled,
+    checkpoint, current, fail_after, move_on_after, nursery, race, schema, scope, shield, sleep, sleep_until, timeout,
 };
+/// Writes the trait of the same name for a type.
+pub use steading_macros::SchemaOfHost as Schema;
 
 /// The embedding example of the README, compiled.
 #[cfg(doctest)]

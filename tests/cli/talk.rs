@@ -108,6 +108,7 @@ fn inspect_shows_endpoints_with_docs_and_types() {
         "older(person: Person, years: u8) -> Person",
         "The same person, some years later.",
         "add(a: i64, b: i64) -> i64",
+        "args     (int,int)",
         "steading:actor/",
         "blake3",
         "size",
@@ -121,6 +122,8 @@ fn inspect_shows_endpoints_with_docs_and_types() {
         .find(|endpoint| endpoint["name"] == "add")
         .expect("it is in the source");
     assert_eq!(add["docs"], "The sum of two numbers.");
+    assert_eq!(add["schema"]["args"], "(int,int)");
+    assert_eq!(add["schema"]["hash"].as_str().map(str::len), Some(16));
 }
 
 #[test]

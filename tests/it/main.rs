@@ -16,6 +16,7 @@ mod pairings;
 mod panics;
 mod patient;
 mod payloads;
+mod schema;
 mod spin;
 mod streams;
 mod tasks;

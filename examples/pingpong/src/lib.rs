@@ -11,8 +11,8 @@ impl PingPong {
         let rounds = rounds.first().map_or(Ok(3), |rounds| rounds.parse())?;
         nursery(async |n| {
             let partner = n.start_actor(Spec::this_component("partner")).await?;
-            let returned = partner
-                .open_context("returns", &(), async |game, ()| play(game, rounds).await)
+            let returned = Self::RETURNS
+                .open_context(&partner, &(), async |game, ()| play(game, rounds).await)
                 .await?;
             // A nursery waits for its children, and this one would wait for calls for ever.
             n.cancel("the game is over");

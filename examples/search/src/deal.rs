@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use steading_guest::{Context, Error, Nursery, Result, Spec, Stream, nursery, try_join_all};
 
+use crate::Search;
 use crate::ledger::Ledger;
 use crate::matcher::Matcher;
 use crate::options::Options;
@@ -83,9 +84,8 @@ impl Root {
             .dir(dir, dir)
             .endpoints(["scan"]);
         let worker = nursery.start_actor(spec).await?;
-        let body =
-            async |context: Context<Batch, Report>, ()| context.stream(async |stream| self.feed(&stream).await).await;
-        worker.open_context("scan", pattern, body).await
+        let body = async |context: Context<Batch, Report>, ()| context.stream(async |s| self.feed(&s).await).await;
+        Search::SCAN.open_context(&worker, pattern, body).await
     }
 
     async fn feed(&self, stream: &Stream<Batch, Report>) -> Result<()> {

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use steading_guest::Schema;
 
 /// Files to search, from the root to a worker. Several in one message: most files are small.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Batch {
     /// Counts up by one from 0, in the order of the paths.
     pub number: u64,
@@ -13,11 +14,12 @@ pub struct Batch {
 }
 
 /// What a worker found, so far, in one batch. A batch has one report, or several if there is much to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Report {
     /// Which batch this is about.
     pub batch: u64,
     /// Lines as they are printed, in order, cut anywhere: a line may be longer than any message.
+    #[schema(bytes)]
     pub lines: ByteBuf,
     /// Files that were not searched (to their end).
     pub skipped: Vec<Skipped>,
@@ -28,7 +30,7 @@ pub struct Report {
 }
 
 /// A file that was not searched, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Skipped {
     /// Its path.
     pub path: String,
@@ -37,7 +39,7 @@ pub struct Skipped {
 }
 
 /// Why a file was not searched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub enum Why {
     /// It is not text.
     Binary,
@@ -46,7 +48,7 @@ pub enum Why {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Tally {
     /// Files that were opened.
     pub files: u64,

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, Cause, Ending, EndpointInfo, EndpointKind, ErrorKind, Outcome, Parameter};
+use steading_types::{
+    ActorId, Cause, Ending, EndpointInfo, EndpointKind, EndpointSchema, ErrorKind, Outcome, Parameter,
+};
 
 use crate::codec;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::link::Link;
+use crate::schema::endpoint_schema;
 use crate::scope::{Node, scoped};
 
 /// A context that was opened to this actor and waits for its task. Dropped without being run, it ends as
@@ -191,7 +194,8 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint without a context.
+    /// An endpoint without a context. Its callers are checked value by value; to have them checked before
+    /// anything runs, make it of a [`Signature`](crate::Signature).
     pub fn plain<A, R, F, Fut>(name: &str, function: F) -> Self
     where
         A: DeserializeOwned + Send + 'static,
@@ -209,7 +213,7 @@ impl Endpoint {
         }
     }
 
-    /// An endpoint with a context.
+    /// An endpoint with a context; checked as [`plain`](Self::plain).
     pub fn context<S, R, St, A, V, F, Fut>(name: &str, function: F) -> Self
     where
         S: 'static,
@@ -236,6 +240,11 @@ impl Endpoint {
     /// Adds documentation, for `inspect`.
     pub fn docs(mut self, docs: &str) -> Self {
         docs.clone_into(&mut self.info.docs);
+        self
+    }
+
+    pub(crate) fn schema(mut self, schema: EndpointSchema) -> Self {
+        self.info.schema = schema;
         self
     }
 
@@ -269,6 +278,6 @@ fn describe<A, R>(name: &str, kind: EndpointKind) -> EndpointInfo {
         receives: String::new(),
         returns: type_name::<R>(),
         error: type_name::<Error>(),
-        schema: 0,
+        schema: endpoint_schema(None, None, (kind == EndpointKind::Context).then(Default::default)),
     }
 }

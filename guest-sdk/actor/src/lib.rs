@@ -18,8 +18,10 @@ mod policy;
 mod portal;
 mod race;
 mod runtime;
+pub mod schema;
 mod scope;
 mod sending;
+mod signature;
 mod state;
 mod stream;
 mod tasks;
@@ -36,11 +38,14 @@ pub use policy::StreamOptions;
 pub use portal::{ContextBuilder, Portal};
 pub use race::{Either, race};
 pub use runtime::Actor;
+pub use schema::Schema;
 pub use scope::{CancelScope, Current, cancelled, checkpoint, current, shield, try_current};
+pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;
+pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, Description, EndpointInfo, EndpointKind, ErrorKind, Level, Outcome,
-    Parameter, Policy, Rung, Spec, Window,
+    ActorId, BoxedError, Cancellation, Cause, ContextPayloads, Description, EndpointInfo, EndpointKind, EndpointSchema,
+    ErrorKind, Level, Outcome, Parameter, Payloads, Policy, Rung, Spec, Window,
 };
 pub use stream::{Stream, TrySend};
 pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};

@@ -207,14 +207,17 @@ impl Nursery {
         A: Serialize + ?Sized,
         R: DeserializeOwned,
     {
-        let slot = Arc::new(Mutex::default());
-        let run = run_once(
-            self.clone(),
+        self.run(Once {
             spec,
-            endpoint.to_owned(),
-            codec::encode(args),
-            Arc::clone(&slot),
-        );
+            endpoint: endpoint.to_owned(),
+            schema: 0,
+            args: codec::encode(args),
+        })
+    }
+
+    pub(crate) fn run<R>(&self, once: Once) -> Running<R> {
+        let slot = Arc::new(Mutex::default());
+        let run = run_once(self.clone(), once, Arc::clone(&slot));
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
@@ -280,8 +283,16 @@ impl<R: DeserializeOwned> Running<R> {
     }
 }
 
-async fn run_once(nursery: Nursery, spec: Spec, endpoint: String, args: Result<Vec<u8>>, slot: Arc<Mutex<ResultSlot>>) {
-    let result = call_once(&nursery, spec, &endpoint, args).await;
+/// The one call of a child that was started for it.
+pub(crate) struct Once {
+    pub(crate) spec: Spec,
+    pub(crate) endpoint: String,
+    pub(crate) schema: u64,
+    pub(crate) args: Result<Vec<u8>>,
+}
+
+async fn run_once(nursery: Nursery, once: Once, slot: Arc<Mutex<ResultSlot>>) {
+    let result = call_once(&nursery, once).await;
     if let Err(error) = &result
         && !error.is_cancelled()
     {
@@ -295,10 +306,11 @@ async fn run_once(nursery: Nursery, spec: Spec, endpoint: String, args: Result<V
     woken.wake();
 }
 
-async fn call_once(nursery: &Nursery, spec: Spec, endpoint: &str, args: Result<Vec<u8>>) -> Result<Bytes> {
-    let args = args?;
-    let portal = nursery.start_actor(spec).await?;
-    let result = portal.context(endpoint).encoded(args).call().await;
+async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
+    let args = once.args?;
+    let portal = nursery.start_actor(once.spec).await?;
+    let context = portal.context(&once.endpoint).schema(once.schema);
+    let result = context.encoded(args).call().await;
     // Refused only if it is dead already; that it ends is what the nursery waits for.
     nursery.0.actor.boundary().cancel_actor(portal.key(), None).ok();
     result

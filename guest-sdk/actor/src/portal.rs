@@ -42,7 +42,8 @@ impl Portal {
     }
 
     /// Calls an endpoint and waits for its result. A cancel of the current scope cancels the callee and
-    /// waits for it, for a bounded time.
+    /// waits for it, for a bounded time. Whether the types fit is seen value by value; to have that checked
+    /// before anything runs, call by a [`Signature`](crate::Signature).
     ///
     /// # Errors
     /// How the callee failed or was cancelled; the cancellation of the current scope.
@@ -51,8 +52,7 @@ impl Portal {
         R: DeserializeOwned,
         A: Serialize + ?Sized,
     {
-        let call = self.context(endpoint).args(args).call();
-        async move { codec::decode(&call.await?).map_err(|e| e.about("result")) }
+        self.context(endpoint).args(args).call_typed()
     }
 
     /// Opens a context for the duration of `body`, which is given the handle and the first value. See
@@ -117,6 +117,12 @@ impl ContextBuilder {
         self
     }
 
+    /// What the callee's payloads must look like; 0 = unchecked.
+    pub(crate) fn schema(mut self, hash: u64) -> Self {
+        self.options.schema = hash;
+        self
+    }
+
     pub(crate) fn encoded(mut self, args: Vec<u8>) -> Self {
         self.args = Ok(args);
         self
@@ -150,6 +156,11 @@ impl ContextBuilder {
         F: AsyncFnOnce(Context<S, R, St>, St) -> Result<T>,
     {
         block::run(self.link()?, body).await
+    }
+
+    pub(crate) fn call_typed<R: DeserializeOwned>(self) -> impl Future<Output = Result<R>> + use<R> {
+        let call = self.call();
+        async move { codec::decode(&call.await?).map_err(|e| e.about("result")) }
     }
 
     pub(crate) async fn call(self) -> Result<bytes::Bytes> {

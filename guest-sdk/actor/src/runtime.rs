@@ -107,15 +107,41 @@ impl Actor {
 
     /// Takes in what happened. A `Start` comes back as the invocation of an endpoint, to be run.
     pub fn deliver(&self, event: Event) -> Option<Invocation> {
-        match event {
-            Event::Start(start) => return Some(self.accept(start)),
+        let (invocation, after) = self.take_in(event);
+        after.run();
+        invocation
+    }
+
+    /// As [`deliver`](Self::deliver), for events that have happened together, where other threads may poll
+    /// tasks meanwhile. An error of the caller's comes as a cancel and an outcome: a task that saw but the
+    /// cancel would take it for all there is (semantics 7). So from a cancel on, everybody is told last.
+    pub fn deliver_all(&self, events: Vec<Event>, mut start: impl FnMut(Invocation)) {
+        let mut told_last: Option<Vec<Aftermath>> = None;
+        for event in events {
+            if matches!(event, Event::Cancel { .. }) {
+                told_last.get_or_insert_default();
+            }
+            let (invocation, after) = self.take_in(event);
+            match &mut told_last {
+                Some(told_last) => told_last.push(after),
+                None => after.run(),
+            }
+            invocation.into_iter().for_each(&mut start);
+        }
+        told_last.into_iter().flatten().for_each(Aftermath::run);
+    }
+
+    /// Changes what is known; what is left to do, without any lock, is handed out.
+    fn take_in(&self, event: Event) -> (Option<Invocation>, Aftermath) {
+        let after = match event {
+            Event::Start(start) => return (Some(self.accept(start)), Aftermath::default()),
             Event::Started {
                 context,
                 value,
                 peer,
                 window,
             } => self.on_link(context, |link| link.on_started(value, peer, window)),
-            Event::Data { context, batch } => self.deliver_data(context, batch),
+            Event::Data { context, batch } => self.on_link(context, |link| link.on_data(batch)),
             Event::Stop(context) => self.on_link(context, Link::on_stop),
             Event::Credit {
                 context,
@@ -131,16 +157,16 @@ impl Actor {
             Event::Ended { context, outcome } => self.on_link(context, |link| link.on_ended(outcome)),
             Event::ChildUp { child, id } => self.on_children(|children| children.on_up(child, id)),
             Event::ChildEnded { child, error, rung } => {
-                self.on_children(|children| children.on_ended(child, error, rung));
+                self.on_children(|children| children.on_ended(child, error, rung))
             }
             Event::NurseryClosed(nursery) => self.on_children(|children| children.on_closed(nursery)),
-        }
-        None
+        };
+        (None, after)
     }
 
     /// Takes in a batch of a stream: as [`deliver`](Self::deliver) with that event.
     pub fn deliver_data(&self, context: Key, batch: Bytes) {
-        self.on_link(context, |link| link.on_data(batch));
+        self.on_link(context, |link| link.on_data(batch)).run();
     }
 
     /// Fires the timers that are due.
@@ -256,16 +282,13 @@ impl Actor {
         }
     }
 
-    fn on_link(&self, context: Key, event: impl FnOnce(&Link) -> Aftermath) {
+    fn on_link(&self, context: Key, event: impl FnOnce(&Link) -> Aftermath) -> Aftermath {
         let link = lock(&self.0.state).links.get(&context).cloned();
-        if let Some(link) = link {
-            event(&link).run();
-        }
+        link.map(|link| event(&link)).unwrap_or_default()
     }
 
-    fn on_children(&self, event: impl FnOnce(&mut Children) -> Aftermath) {
-        let after = event(&mut lock(&self.0.state).children);
-        after.run();
+    fn on_children(&self, event: impl FnOnce(&mut Children) -> Aftermath) -> Aftermath {
+        event(&mut lock(&self.0.state).children)
     }
 }
 

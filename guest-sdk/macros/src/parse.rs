@@ -16,6 +16,7 @@ pub(crate) struct Actor {
 
 /// One function.
 pub(crate) struct Endpoint {
+    pub(crate) visibility: syn::Visibility,
     pub(crate) name: syn::Ident,
     pub(crate) docs: String,
     /// The type of its first parameter, if that is a context.
@@ -24,11 +25,11 @@ pub(crate) struct Endpoint {
     pub(crate) returns: Returns,
 }
 
-/// The type parameters of a context, as written.
+/// The type parameters of a context.
 pub(crate) struct ContextTypes {
-    pub(crate) sends: String,
-    pub(crate) receives: String,
-    pub(crate) started: String,
+    pub(crate) sends: Type,
+    pub(crate) receives: Type,
+    pub(crate) started: Type,
 }
 
 pub(crate) struct Parameter {
@@ -38,7 +39,7 @@ pub(crate) struct Parameter {
 
 /// What a function returns.
 pub(crate) struct Returns {
-    pub(crate) value: String,
+    pub(crate) value: Type,
     /// The type of its error; `None` if it cannot fail.
     pub(crate) error: Option<String>,
 }
@@ -97,6 +98,7 @@ fn endpoint(item: &ImplItem) -> Result<Endpoint> {
         return Err(Error::new_spanned(&late.ty, message));
     }
     Ok(Endpoint {
+        visibility: function.vis.clone(),
         name: function.sig.ident.clone(),
         docs: docs(&function.attrs),
         context,
@@ -159,21 +161,25 @@ fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-fn type_arguments(segment: &PathSegment) -> Vec<String> {
+fn type_arguments(segment: &PathSegment) -> Vec<Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return Vec::new();
     };
     let types = arguments.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(spell(ty)),
+        GenericArgument::Type(ty) => Some(ty.clone()),
         _ => None,
     });
     types.collect()
 }
 
+fn unit() -> Type {
+    syn::parse_quote!(())
+}
+
 fn context(ty: &Type) -> Option<ContextTypes> {
     let segment = last_segment(ty).filter(|segment| segment.ident == "Context")?;
     let mut types = type_arguments(segment).into_iter();
-    let mut next = || types.next().unwrap_or_else(|| "()".to_owned());
+    let mut next = || types.next().unwrap_or_else(unit);
     Some(ContextTypes {
         sends: next(),
         receives: next(),
@@ -184,7 +190,7 @@ fn context(ty: &Type) -> Option<ContextTypes> {
 fn returns(output: &ReturnType) -> Returns {
     let ReturnType::Type(_, ty) = output else {
         return Returns {
-            value: "()".to_owned(),
+            value: unit(),
             error: None,
         };
     };
@@ -192,12 +198,12 @@ fn returns(output: &ReturnType) -> Returns {
         Some(segment) => {
             let mut types = type_arguments(segment).into_iter();
             Returns {
-                value: types.next().unwrap_or_else(|| "()".to_owned()),
-                error: Some(types.next().unwrap_or_else(|| "Error".to_owned())),
+                value: types.next().unwrap_or_else(unit),
+                error: Some(types.next().map_or_else(|| "Error".to_owned(), |ty| spell(&ty))),
             }
         }
         None => Returns {
-            value: spell(ty),
+            value: (**ty).clone(),
             error: None,
         },
     }
@@ -314,12 +320,15 @@ mod tests {
         let context = endpoint.context.as_ref().expect("it has a context");
         assert_eq!(endpoint.docs, "Scans.");
         assert_eq!(
-            [&*context.sends, &*context.receives, &*context.started],
+            [&context.sends, &context.receives, &context.started].map(spell),
             ["Hit", "Vec<(u8, String)>", "()"]
         );
         assert_eq!(spell(&endpoint.parameters[0].ty), "Option<String>");
         assert_eq!(
-            (&*endpoint.returns.value, endpoint.returns.error.as_deref()),
+            (
+                spell(&endpoint.returns.value).as_str(),
+                endpoint.returns.error.as_deref()
+            ),
             ("u32", Some("Bad"))
         );
     }

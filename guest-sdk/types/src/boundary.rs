@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::{ActorId, BoxedError, Cancellation, Flow, Key, Outcome, Policy, PortalKey};
+use crate::{ActorId, BoxedError, Cancellation, EndpointSchema, Flow, Key, Outcome, Policy, PortalKey};
 
 /// "No timer": the time that never comes.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -392,8 +392,8 @@ pub struct EndpointInfo {
     pub returns: String,
     /// Type of its error; empty if it cannot fail.
     pub error: String,
-    /// Hash of its payload schema; 0 = unchecked.
-    pub schema: u64,
+    /// What its payloads look like on the wire.
+    pub schema: EndpointSchema,
 }
 
 /// What a component offers.

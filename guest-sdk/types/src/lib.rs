@@ -8,6 +8,7 @@ mod boundary;
 mod error;
 mod flow;
 mod identity;
+mod schema;
 
 pub use boundary::{
     Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,
@@ -16,3 +17,4 @@ pub use boundary::{
 pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};
+pub use schema::{ContextPayloads, EndpointSchema, Payloads};

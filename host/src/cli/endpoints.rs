@@ -114,7 +114,7 @@ mod tests {
             receives: String::new(),
             returns: "u64".to_owned(),
             error: String::new(),
-            schema: 0,
+            schema: steading::EndpointSchema::default(),
         }
     }
 

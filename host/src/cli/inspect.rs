@@ -1,7 +1,7 @@
 //! `steading inspect`: what a component offers and what it needs, without starting it as an actor.
 
 use serde_json::json;
-use steading::{Code, EndpointInfo, EndpointKind, Host, HostBuilder};
+use steading::{Code, EndpointInfo, EndpointKind, EndpointSchema, Host, HostBuilder, Payloads};
 
 use super::InspectArgs;
 use super::build;
@@ -64,7 +64,48 @@ fn endpoint_text(endpoint: &EndpointInfo) -> String {
     if !endpoint.docs.is_empty() {
         text.push_str(&format!("\n{}", indented(&endpoint.docs, "      ")));
     }
+    text.push_str(&format!("\n{}", indented(&schema_text(&endpoint.schema), "      ")));
     text
+}
+
+/// What its payloads look like on the wire: the hash, and every part that is not nothing.
+fn schema_text(schema: &EndpointSchema) -> String {
+    let title = match schema.hash() {
+        0 => "schema unknown in part, not checked at the start".to_owned(),
+        hash => format!("schema {hash:016x}"),
+    };
+    let parts = schema_parts(schema.payloads()).into_iter();
+    let lines = parts.filter_map(|(name, shape)| match shape {
+        Some("unit") => None,
+        shape => Some(vec![name.to_owned(), shape.unwrap_or("?").to_owned()]),
+    });
+    let lines: Vec<_> = lines.collect();
+    match lines.is_empty() {
+        true => title,
+        false => format!("{title}\n{}", table(&lines)),
+    }
+}
+
+fn schema_parts(payloads: &Payloads) -> Vec<(&'static str, Option<&str>)> {
+    let mut parts = vec![("args", payloads.args.as_deref())];
+    if let Some(context) = &payloads.context {
+        parts.push(("started", context.started.as_deref()));
+        parts.push(("sends", context.sends.as_deref()));
+        parts.push(("receives", context.receives.as_deref()));
+    }
+    parts.push(("returns", payloads.returns.as_deref()));
+    parts
+}
+
+/// The hash as text, for JSON's numbers are too short for it; a part that is not known is null.
+fn schema_json(schema: &EndpointSchema) -> serde_json::Value {
+    let mut parts: serde_json::Map<_, _> = schema_parts(schema.payloads())
+        .into_iter()
+        .map(|(name, shape)| (name.to_owned(), shape.into()))
+        .collect();
+    let hash = (schema.hash() != 0).then(|| format!("{:016x}", schema.hash()));
+    parts.insert("hash".to_owned(), hash.into());
+    parts.into()
 }
 
 /// What the signature does not show.
@@ -136,6 +177,7 @@ fn endpoint_json(endpoint: &EndpointInfo) -> serde_json::Value {
         "receives": endpoint.receives,
         "returns": endpoint.returns,
         "error": endpoint.error,
+        "schema": schema_json(&endpoint.schema),
     })
 }
 
@@ -145,6 +187,16 @@ mod tests {
 
     #[test]
     fn an_endpoint_reads_like_its_source() {
+        let part = |text: &str| Some(text.to_owned());
+        let payloads = Payloads {
+            args: part("text"),
+            returns: part("{files:int}"),
+            context: Some(steading::ContextPayloads {
+                started: part("unit"),
+                sends: part("{line:int,text:text}"),
+                receives: None,
+            }),
+        };
         let endpoint = EndpointInfo {
             name: "scan".into(),
             docs: "Searches.\n\nSlowly.".into(),
@@ -158,14 +210,24 @@ mod tests {
             receives: "String".into(),
             returns: "Summary".into(),
             error: "ScanError".into(),
-            schema: 0,
+            schema: EndpointSchema::new(payloads),
         };
         let expected = "
   scan(pattern: String) -> Summary
       context, sends Hit, receives String, fails with ScanError
       Searches.
 
-      Slowly.";
+      Slowly.
+      schema unknown in part, not checked at the start
+        args      text
+        sends     {line:int,text:text}
+        receives  ?
+        returns   {files:int}";
         assert_eq!(endpoint_text(&endpoint), expected);
+        let schema = json!({
+            "hash": null, "args": "text", "started": "unit", "sends": "{line:int,text:text}", "receives": null,
+            "returns": "{files:int}",
+        });
+        assert_eq!(endpoint_json(&endpoint)["schema"], schema);
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn endpoints(description: &Description, granted: Option<&[String]>) -
             granted: is_granted(&e.name),
             name: e.name.clone(),
             kind: e.kind,
-            schema: e.schema,
+            schema: e.schema.clone(),
         })
         .collect()
 }

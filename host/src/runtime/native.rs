@@ -126,11 +126,7 @@ impl Body for NativeBody {
     const EVERY_WAKE: bool = true;
 
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
-        for event in events {
-            if let Some(invocation) = self.actor.deliver(event) {
-                self.start(invocation);
-            }
-        }
+        self.actor.deliver_all(events, |invocation| self.start(invocation));
         self.actor.advance(now);
         self.actor.flush();
         self.reap();

@@ -19,6 +19,7 @@ mod spawning;
 mod streaming;
 mod tasks;
 mod two_way;
+pub mod typed;
 
 pub use broadcast::Broadcast;
 pub use matrix::{When, Who};

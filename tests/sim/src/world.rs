@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 
 use steading_proto::actor::{Core, Endpoint, Output};
 use steading_proto::{Dest, Event, Frame, Lane, codec};
-use steading_types::{ActorId, BoxedError, EndpointKind, ErrorKind, Key, Outcome, PortalKey, Rung, Uuid};
+use steading_types::{
+    ActorId, BoxedError, EndpointKind, EndpointSchema, ErrorKind, Key, Outcome, Payloads, PortalKey, Rung, Uuid,
+};
 
 use crate::digest::{self, mix};
 use crate::model::Model;
@@ -142,7 +144,7 @@ impl World {
             name: name.into(),
             kind,
             granted,
-            schema,
+            schema: EndpointSchema::described(schema, Payloads::default()),
         };
         let mut world = Self {
             now: 0,

@@ -1,6 +1,10 @@
 //! The callee's side: how a task comes to its end (semantics 3).
 
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Wake, Waker};
+
 use steading_actor::*;
+use steading_types::Event;
 
 use crate::harness::*;
 
@@ -178,4 +182,51 @@ fn a_typed_error_travels_as_data() {
         there.payload::<std::collections::BTreeMap<String, String>>().unwrap()["pattern"],
         "x"
     );
+}
+
+/// A waker that is another thread, which polls at once: it looks whether the caller's error is known.
+#[derive(Default)]
+struct Onlooker {
+    context: Mutex<Option<Context<u32, u32>>>,
+    saw_error: Mutex<Vec<bool>>,
+}
+
+impl Wake for Onlooker {
+    fn wake(self: Arc<Self>) {
+        let context = self.context.lock().unwrap();
+        let error = context.as_ref().and_then(Context::remote_error);
+        self.saw_error.lock().unwrap().push(error.is_some());
+    }
+}
+
+#[test]
+fn an_error_of_the_callers_is_known_before_its_cancel_is_felt() {
+    let w = World::new();
+    let onlooker = Arc::new(Onlooker::default());
+    let kept = onlooker.clone();
+    let endpoint = Endpoint::context("scan", move |ctx: Context<u32, u32>, _: u32| {
+        *kept.context.lock().unwrap() = Some(ctx.clone());
+        async move {
+            ctx.started(()).await?;
+            ctx.stream(async |s| s.next().await).await
+        }
+    });
+    let mut task = endpoint.run(w.invoke(1));
+    let waker = Waker::from(onlooker.clone());
+    let mut poll = || task.as_mut().poll(&mut std::task::Context::from_waker(&waker));
+    assert_eq!(poll(), Poll::Pending);
+    let cancel = Event::Cancel {
+        context: 1,
+        cancellation: cancelled_by(peer()),
+    };
+    let ended = Event::Ended {
+        context: 1,
+        outcome: Outcome::Failed(failure("not a number")),
+    };
+    w.actor.deliver_all(vec![cancel, ended], |_| unreachable!());
+    assert_eq!(poll(), Poll::Ready(()));
+    let saw = onlooker.saw_error.lock().unwrap();
+    assert!(!saw.is_empty() && saw.iter().all(|saw| *saw), "{saw:?}");
+    let asked = w.asked();
+    assert!(asked.iter().any(|line| line.ends_with("not a number")), "{asked:?}");
 }

@@ -121,22 +121,27 @@ impl<P: Clone> Core<P> {
             );
             return Err(self.error(ErrorKind::NotGranted, text));
         }
-        if !mutant!(self, SchemaUnchecked)
-            && start.schema != 0
-            && endpoint.schema != 0
-            && start.schema != endpoint.schema
-        {
-            let text = format!(
-                "payload types of endpoint `{}` differ: caller expects schema {:016x}, actor {} has {:016x}",
-                endpoint.name, start.schema, self.me, endpoint.schema
-            );
-            return Err(self.error(ErrorKind::PayloadMismatch, text));
-        }
+        self.check_schema(endpoint, start.schema)?;
         if self.contexts.len() >= self.limits.contexts && !mutant!(self, LimitIgnored) {
             let text = format!("actor {} serves {} contexts, its limit", self.me, self.limits.contexts);
             return Err(self.error(ErrorKind::Limit("contexts".into()), text));
         }
         Ok(index)
+    }
+
+    /// Both sides have said what they expect, and it is not the same: nothing has run yet, and nothing will.
+    fn check_schema(&self, endpoint: &Endpoint, expected: u64) -> Result<(), BoxedError> {
+        let own = endpoint.schema.hash();
+        if mutant!(self, SchemaUnchecked) || expected == 0 || own == 0 || expected == own {
+            return Ok(());
+        }
+        let text = format!(
+            "payload types of endpoint `{}` differ: caller expects schema {expected:016x}, actor {} has {own:016x}: {}",
+            endpoint.name,
+            self.me,
+            shortened(endpoint.schema.to_string())
+        );
+        Err(self.error(ErrorKind::PayloadMismatch, text))
     }
 
     fn no_such_endpoint(&self, name: &str) -> String {
@@ -500,4 +505,14 @@ impl<P: Clone> Core<P> {
         };
         self.arm(key);
     }
+}
+
+/// As much of a guest's text as belongs into a message.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 1000;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }

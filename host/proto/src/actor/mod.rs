@@ -18,7 +18,9 @@ mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use steading_types::{ActorId, BoxedError, Cancellation, EndpointKind, ErrorKind, Event, Key, Rung, Spec, Uuid};
+use steading_types::{
+    ActorId, BoxedError, Cancellation, EndpointKind, EndpointSchema, ErrorKind, Event, Key, Rung, Spec, Uuid,
+};
 
 use crate::frame::{Dest, Frame};
 use crate::limits::Limits;
@@ -40,8 +42,8 @@ pub struct Endpoint {
     pub kind: EndpointKind,
     /// Whether it may be called.
     pub granted: bool,
-    /// Hash of its payload schema; 0 = unchecked.
-    pub schema: u64,
+    /// What its payloads look like; a caller that expects something else is refused.
+    pub schema: EndpointSchema,
 }
 
 /// What the shell is to perform, in this order.

@@ -103,11 +103,29 @@ fn a_refused_open_says_why_and_leaves_no_state() {
             };
             let caller = w.open_with(ROOT, options);
             w.drive();
-            assert_eq!(&w.failure(ROOT, caller).kind, kind);
+            let error = w.failure(ROOT, caller);
+            assert_eq!(&error.kind, kind);
+            assert!(error.message.contains(endpoint), "{error}");
             assert!(w.core(CHILD).is_quiescent(), "I10: {endpoint}");
             w.core(ROOT).release(caller);
         }
         assert_eq!(w.core(ROOT).context_count(), 0);
+    });
+}
+
+#[test]
+fn differing_schemas_are_told_with_what_the_callee_has() {
+    both(|mut w| {
+        let options = OpenOptions {
+            schema: 8,
+            ..w.options(ROOT, CHILD, "typed")
+        };
+        let caller = w.open_with(ROOT, options);
+        w.drive();
+        let text = w.failure(ROOT, caller).message;
+        for part in ["0000000000000008", "0000000000000007", "? -> ?"] {
+            assert!(text.contains(part), "{text}");
+        }
     });
 }
 

@@ -13,8 +13,8 @@ use monitor::Monitor;
 use steading_proto::actor::{Core, Endpoint, Output};
 use steading_proto::{Dest, Event, Frame, Lane, Limits, codec};
 use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, ComponentRef, EndpointKind, ErrorKind, Key, OpenOptions, PortalKey, Rung,
-    Spec, Uuid, Window,
+    ActorId, BoxedError, Cancellation, Cause, ComponentRef, EndpointKind, EndpointSchema, ErrorKind, Key, OpenOptions,
+    Payloads, PortalKey, Rung, Spec, Uuid, Window,
 };
 
 /// The first actor of every world.
@@ -114,7 +114,7 @@ fn endpoints() -> Vec<Endpoint> {
         name: name.into(),
         kind,
         granted,
-        schema,
+        schema: EndpointSchema::described(schema, Payloads::default()),
     };
     vec![
         endpoint("scan", EndpointKind::Context, true, 0),

@@ -250,7 +250,19 @@ fn endpoint(endpoint: events::Endpoint) -> ours::EndpointInfo {
         receives: endpoint.receives,
         returns: endpoint.returns,
         error: endpoint.error,
-        schema: endpoint.schema,
+        schema: ours::EndpointSchema::described(endpoint.schema, payloads(endpoint.payloads)),
+    }
+}
+
+fn payloads(payloads: events::Payloads) -> ours::Payloads {
+    ours::Payloads {
+        args: payloads.args,
+        returns: payloads.returns,
+        context: payloads.context.map(|context| ours::ContextPayloads {
+            started: context.started,
+            sends: context.sends,
+            receives: context.receives,
+        }),
     }
 }
 

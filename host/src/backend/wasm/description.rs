@@ -3,10 +3,10 @@
 //! Every text is a length and its bytes; every list a count and its items. No versions: the cache
 //! keys its entries by [`FORMAT`] and simply recompiles what another build wrote.
 
-use steading_types::{Description, EndpointInfo, EndpointKind, Parameter};
+use steading_types::{ContextPayloads, Description, EndpointInfo, EndpointKind, EndpointSchema, Parameter, Payloads};
 
 /// Changes whenever the encoding does.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The bytes of a description.
 pub(super) fn encode(description: &Description) -> Vec<u8> {
@@ -60,7 +60,27 @@ impl Writer {
         ] {
             self.text(text);
         }
-        self.number(endpoint.schema);
+        self.schema(&endpoint.schema);
+    }
+
+    fn schema(&mut self, schema: &EndpointSchema) {
+        let Payloads { args, returns, context } = schema.payloads();
+        self.number(schema.hash());
+        self.part(args);
+        self.part(returns);
+        self.number(u64::from(context.is_some()));
+        if let Some(context) = context {
+            self.part(&context.started);
+            self.part(&context.sends);
+            self.part(&context.receives);
+        }
+    }
+
+    fn part(&mut self, part: &Option<String>) {
+        self.number(u64::from(part.is_some()));
+        if let Some(text) = part {
+            self.text(text);
+        }
     }
 
     fn parameter(&mut self, parameter: &Parameter) {
@@ -105,8 +125,34 @@ impl Reader<'_> {
             receives: self.text()?,
             returns: self.text()?,
             error: self.text()?,
-            schema: self.number()?,
+            schema: self.schema()?,
         })
+    }
+
+    fn schema(&mut self) -> Option<EndpointSchema> {
+        let hash = self.number()?;
+        let payloads = Payloads {
+            args: self.optional(Self::text)?,
+            returns: self.optional(Self::text)?,
+            context: self.optional(Self::context)?,
+        };
+        Some(EndpointSchema::described(hash, payloads))
+    }
+
+    fn context(&mut self) -> Option<ContextPayloads> {
+        Some(ContextPayloads {
+            started: self.optional(Self::text)?,
+            sends: self.optional(Self::text)?,
+            receives: self.optional(Self::text)?,
+        })
+    }
+
+    /// The outer `None` is the end of the input.
+    fn optional<T>(&mut self, item: fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.number()? {
+            0 => Some(None),
+            _ => item(self).map(Some),
+        }
     }
 
     fn parameter(&mut self) -> Option<Parameter> {
@@ -127,6 +173,14 @@ mod tests {
             name: text("pattern"),
             type_name: text("String"),
         }];
+        let payloads = Payloads {
+            args: Some(text("text")),
+            returns: None,
+            context: Some(ContextPayloads {
+                sends: Some(text("{line:int}")),
+                ..ContextPayloads::default()
+            }),
+        };
         let scan = EndpointInfo {
             name: text("scan"),
             docs: text("Searches."),
@@ -137,7 +191,7 @@ mod tests {
             receives: text("Path"),
             returns: text("Summary"),
             error: text("ScanError"),
-            schema: u64::MAX,
+            schema: EndpointSchema::described(u64::MAX, payloads),
         };
         Description {
             sdk: text("steading-guest 0.1.0"),
