@@ -28,6 +28,7 @@ mod convert;
 mod errors;
 mod executor;
 mod logging;
+mod supervision;
 
 pub use futures_util::future::{join_all, try_join_all};
 pub use futures_util::{join, try_join};
@@ -42,9 +43,9 @@ pub mod prelude {
     pub use log::{debug, error, info, trace, warn};
 
     pub use crate::{
-        AbsorbedExt, Context, Either, Error, Nursery, Policy, Portal, Result, Schema, Signature, Spec, Stream,
-        StreamOptions, cancelled, checkpoint, current, fail_after, join, join_all, move_on_after, nursery, race, scope,
-        select, shield, sleep, timeout, try_join, try_join_all,
+        AbsorbedExt, Context, Either, Error, Nursery, Policy, Portal, Restart, Result, Schema, Signature, Spec, Stream,
+        StreamOptions, Supervisor, cancelled, checkpoint, current, fail_after, join, join_all, move_on_after, nursery,
+        race, scope, select, shield, sleep, timeout, try_join, try_join_all,
     };
 }
 

@@ -8,6 +8,7 @@
 
 mod block;
 mod broadcast;
+mod children;
 mod codec;
 mod context;
 mod endpoint;
@@ -24,11 +25,13 @@ mod sending;
 mod signature;
 mod state;
 mod stream;
+mod supervisor;
 mod tasks;
 mod timer;
 mod waiters;
 
 pub use broadcast::{BroadcastStatistics, OnLag, Subscription};
+pub use children::End;
 pub use codec::{decode, encode};
 pub use context::{Context, Side};
 pub use endpoint::{Endpoint, Invocation, plain, with_context};
@@ -44,10 +47,12 @@ pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;
 pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, ContextPayloads, Description, EndpointInfo, EndpointKind, EndpointSchema,
-    ErrorKind, Level, Outcome, Parameter, Payloads, Policy, Rung, Spec, Window,
+    ActorId, Backoff, BoxedError, Cancellation, Cause, ContextPayloads, Description, EndpointInfo, EndpointKind,
+    EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter, Payloads, Policy, Restart,
+    RestartWhen, Rung, Spec, Strategy, Window,
 };
 pub use stream::{Stream, TrySend};
+pub use supervisor::Supervisor;
 pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};
 pub use timer::{fail_after, move_on_after, sleep, sleep_until, timeout};
 

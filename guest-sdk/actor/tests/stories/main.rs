@@ -14,4 +14,5 @@ mod policy;
 mod scope;
 mod state;
 mod stream;
+mod supervision;
 mod tasks;

@@ -15,11 +15,12 @@ mod context;
 mod ending;
 mod relay;
 mod stream;
+mod supervision;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use steading_types::{
-    ActorId, BoxedError, Cancellation, EndpointKind, EndpointSchema, ErrorKind, Event, Key, Rung, Spec, Uuid,
+    ActorId, BoxedError, Cancellation, EndpointKind, EndpointSchema, ErrorKind, Event, Key, PortalKey, Rung, Spec, Uuid,
 };
 
 use crate::frame::{Dest, Frame};
@@ -63,11 +64,22 @@ pub enum Output<P> {
     /// Start the child that `spawn` was given.
     Spawn {
         /// The parent's portal of it.
-        portal: Key,
+        portal: PortalKey,
         /// The way to it.
         child: P,
         /// What to start.
         spec: Box<Spec>,
+    },
+    /// Make the next one of a child that has ended, and say [`Core::respawned`] or [`Core::respawn_failed`].
+    Respawn {
+        /// The portal of the one that ended.
+        ended: PortalKey,
+        /// What to start.
+        spec: Box<Spec>,
+        /// Of what it had died; `None` if it had not failed.
+        cause: Option<Box<BoxedError>>,
+        /// Which restart of this child this is: 1 for the first.
+        restarts: u32,
     },
     /// Interrupt the guest's code now; report by [`Core::die`].
     Trap,
@@ -111,6 +123,8 @@ pub struct Core<P> {
     force: ending::Force,
     /// No context wants to be looked at before this time. May be early, never late.
     next_due: u64,
+    /// No child starts again before this time. May be early, never late.
+    next_restart: u64,
     serial: u64,
     /// The latest time this core was told.
     now: u64,
@@ -140,6 +154,7 @@ impl<P: Clone> Core<P> {
             stage: Stage::Serving,
             force: ending::Force::None,
             next_due: NEVER,
+            next_restart: NEVER,
             serial: 0,
             now: 0,
             relays: Relays::default(),
@@ -204,7 +219,7 @@ impl<P: Clone> Core<P> {
 
     /// When to call [`Core::handle_timeout`] at the latest.
     pub fn next_deadline(&self) -> Option<u64> {
-        let next = self.next_due.min(self.force.due());
+        let next = self.next_due.min(self.next_restart).min(self.force.due());
         (next != NEVER).then_some(next)
     }
 
@@ -219,6 +234,9 @@ impl<P: Clone> Core<P> {
         let now = self.at(now).now;
         if now >= self.force.due() {
             self.escalate();
+        }
+        if now >= self.next_restart {
+            self.start_due();
         }
         if now < self.next_due {
             return;

@@ -10,3 +10,4 @@ mod error;
 mod laws;
 mod nursery;
 mod stream;
+mod supervision;
