@@ -102,6 +102,10 @@ impl Boundary for WitBoundary {
         refused(nursery::cancel_actor(target, reason.as_deref()))
     }
 
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        refused(nursery::kill_actor(target))
+    }
+
     fn cancel_self(&self, reason: Option<String>) {
         runtime::cancel_self(reason.as_deref());
     }

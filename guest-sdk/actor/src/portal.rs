@@ -14,8 +14,10 @@ use steading_types::{ActorId, Cause, OpenOptions, PortalKey, Rung, Window};
 use crate::children::{self, End, Incarnation, Line};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::race::{Either, race};
 use crate::runtime::Actor;
 use crate::scope::{Node, scoped};
+use crate::timer::Alarm;
 use crate::{block, codec, scope};
 
 /// A way to an actor. A handle: clones lead to the same actor.
@@ -123,6 +125,25 @@ impl Portal {
     pub async fn cancel_actor(&self, reason: &str) -> Result<Rung> {
         let (line, it) = children::of(self.child.as_ref())?;
         children::cancel_child(&self.actor, line, it, reason).await
+    }
+
+    /// As [`cancel_actor`](Self::cancel_actor), and the actor has no more than this time to end: then it is
+    /// interrupted, and its store dropped if that is not enough (semantics 10). Without it, it has the host's
+    /// grace, which this can shorten only. Its own children still have theirs.
+    ///
+    /// # Errors
+    /// As [`cancel_actor`](Self::cancel_actor).
+    pub async fn cancel_actor_within(&self, reason: &str, deadline: Duration) -> Result<Rung> {
+        let cancel = self.cancel_actor(reason);
+        match race(cancel, Alarm::after(&self.actor, deadline)).await {
+            Either::Left(end) => end,
+            Either::Right(()) => {
+                // Refused only if it has just died by itself.
+                self.actor.boundary().kill_actor(self.key).ok();
+                let end = self.closed().await?;
+                Ok(end.rung)
+            }
+        }
     }
 
     /// Waits until the actor, a child of this one, is dead and reaped, and says how it ended. Asking again

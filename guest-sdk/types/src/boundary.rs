@@ -478,6 +478,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal>;
     /// Asks one child to end; one that was to be started again is not.
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal>;
+    /// One child has had the time it was given to end: it is interrupted, and dropped if that is not enough.
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal>;
     /// Asks for this whole actor to be cancelled.
     fn cancel_self(&self, reason: Option<String>);
     /// Writes a log line.

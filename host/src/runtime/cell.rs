@@ -454,6 +454,10 @@ impl Boundary for Cell {
         self.with(|core| core.cancel_actor(target, reason))
     }
 
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        self.with(|core| core.kill_actor(target))
+    }
+
     fn cancel_self(&self, reason: Option<String>) {
         self.with(|core| core.cancel_self(reason));
     }

@@ -166,6 +166,9 @@ impl Boundary for Recorder {
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         self.note(format!("cancel p{target}{}", because(reason)))
     }
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        self.note(format!("kill p{target}"))
+    }
     fn cancel_self(&self, _: Option<String>) {}
     fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
         self.note(format!("log {message}")).unwrap();

@@ -129,6 +129,27 @@ fn cancelling_a_child_that_waits_for_its_restart_ends_the_wait() {
 }
 
 #[test]
+fn a_child_that_does_not_end_within_its_time_is_killed() {
+    let w = World::new();
+    let mut task = w.task(w.actor.nursery(async |n| {
+        let portal = n.start_actor(Spec::this_component("a")).await?;
+        portal.cancel_actor_within("enough", Duration::from_millis(20)).await
+    }));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    w.pass(19);
+    task.waits();
+    assert!(!w.asked().contains(&"kill p2".to_owned()));
+    w.pass(1);
+    task.waits();
+    assert!(w.asked().contains(&"kill p2".to_owned()));
+    w.child_ended_with(2, None, Fate::Over);
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap(), Rung::Acked);
+}
+
+#[test]
 fn a_failure_that_is_only_its_own_is_raised_when_the_block_ends() {
     let w = World::new();
     let mut task = w.task(Supervisor::one_for_one().run_in(&w.actor, async |n| {

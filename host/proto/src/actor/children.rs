@@ -329,4 +329,18 @@ impl<P: Clone> Core<P> {
         self.cancel_child(target, &cancellation);
         Ok(())
     }
+
+    /// One child has had the time it was given: it is asked, if it was not yet, and interrupted at once. What
+    /// lives below it has its own time to end.
+    ///
+    /// # Errors
+    /// `UnknownKey` if it is dead already.
+    pub fn kill_actor(&mut self, target: PortalKey) -> Result<(), Refusal> {
+        self.cancel_actor(target, None)?;
+        if let Some(portal) = self.portals.get(target) {
+            let peer = portal.peer.clone();
+            self.send(peer, Dest::Actor, Frame::Force, 0);
+        }
+        Ok(())
+    }
 }

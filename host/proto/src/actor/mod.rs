@@ -276,6 +276,7 @@ impl<P: Clone> Core<P> {
         match frame {
             Frame::Start(start) => self.handle_start(from, *start),
             Frame::CancelActor(cancellation) => self.cancel_actor_now(cancellation),
+            Frame::Force => self.force(),
             Frame::ChildUp(portal) => self.handle_child_up(portal),
             Frame::ChildEnded { portal, error, rung } => self.handle_child_ended(portal, error, rung),
             _ => self.dropped.unexpected += 1,

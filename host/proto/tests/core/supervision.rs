@@ -427,3 +427,22 @@ fn an_actor_that_dies_starts_nobody_again() {
         assert_eq!(w.respawns, 1);
     });
 }
+
+#[test]
+fn a_child_that_has_had_its_time_is_interrupted() {
+    both(|mut w| {
+        let (_, task) = w.running();
+        let portal = w.portal(ROOT, CHILD);
+        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.drive();
+        assert!(w.asked(CHILD, task).is_some());
+        assert_eq!(w.actors[CHILD].traps, 0, "it has half a second");
+        w.core(ROOT).kill_actor(portal).expect("alive");
+        w.drive();
+        assert_eq!(w.actors[CHILD].traps, 1);
+        w.die(CHILD, ErrorKind::Trap("interrupt".into()));
+        w.drive();
+        assert_eq!(w.child_end(ROOT, CHILD), Some((None, Rung::Trapped)));
+        assert_eq!(w.core(ROOT).kill_actor(portal), Err(Refusal::UnknownKey));
+    });
+}

@@ -94,6 +94,10 @@ impl Boundary for Nobody {
         Err(CLOSED)
     }
 
+    fn kill_actor(&self, _target: PortalKey) -> Result<(), Refusal> {
+        Err(CLOSED)
+    }
+
     fn cancel_self(&self, _reason: Option<String>) {}
 
     fn log(&self, _level: Level, _target: &str, _message: &str, _fields: &[(String, String)]) {}

@@ -34,4 +34,8 @@ impl Host for State {
     fn cancel_actor(&mut self, target: u32, reason: Option<String>) -> Answer<()> {
         answer(self.boundary.cancel_actor(target, reason))
     }
+
+    fn kill_actor(&mut self, target: u32) -> Answer<()> {
+        answer(self.boundary.kill_actor(target))
+    }
 }
