@@ -543,9 +543,8 @@ fn raise<T>(actor: &Actor, body: Result<T>, failures: Vec<Error>) -> Result<T> {
     if !real.is_empty() {
         return Err(Error::group(real));
     }
-    scope::check()?;
     match foreign.into_iter().next() {
         Some(cancelled) => Err(cancelled),
-        None => body,
+        None => scope::check().and(body),
     }
 }

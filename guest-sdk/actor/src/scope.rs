@@ -126,10 +126,16 @@ impl Node {
         std::ptr::eq(self, &**node) || self.parent.as_ref().is_some_and(|parent| parent.is_within(node))
     }
 
-    /// Cancels everything in here. Only the first cancellation counts.
+    /// Cancels everything in here. Only the first cancellation counts, be it that of a scope around this one:
+    /// a later one would name somebody else, and give shields their grace once more.
     pub(crate) fn cancel(&self, cancellation: Cancellation) {
         let now = self.actor.now();
-        lock(&self.inner).cancelled.get_or_insert((cancellation, now));
+        let mut inner = lock(&self.inner);
+        if self.is_cancelled() {
+            return;
+        }
+        inner.cancelled = Some((cancellation, now));
+        drop(inner);
         let mut woken = Woken::default();
         self.mark(&mut woken);
         woken.wake();
@@ -296,6 +302,12 @@ pub(crate) fn check() -> Result<()> {
         Some(node) if node.is_cancelled() => Err(node.raise()),
         _ => Ok(()),
     })
+}
+
+/// What a block raises that was cancelled by its own side, if not that alone ended it: the cancellation of the
+/// scope around it, if that was cancelled too.
+pub(crate) fn outer_or(own: Error) -> Error {
+    check().err().unwrap_or(own)
 }
 
 /// The task that is being polled: which actor it belongs to.

@@ -248,7 +248,11 @@ impl TaskGroup {
         if error.is_absorbed() || (error.is_cancelled() && self.0.node.is_cancelled()) {
             return;
         }
-        lock(&self.0.state).failures.push(error.clone());
+        let mut state = lock(&self.0.state);
+        if !state.failures.iter().any(|known| known.is_same(error)) {
+            state.failures.push(error.clone());
+        }
+        drop(state);
         self.cancel_for(error);
     }
 
@@ -300,7 +304,7 @@ impl TaskGroup {
         }
         match (end, foreign.into_iter().next()) {
             (end, None) => self.absorb(end, cancel_called),
-            (_, Some(foreign)) => scope::check().and(Err(foreign)),
+            (_, Some(foreign)) => Err(foreign),
         }
     }
 
@@ -308,8 +312,9 @@ impl TaskGroup {
     fn absorb<T>(&self, end: Result<T>, cancel_called: bool) -> Result<T> {
         let own = |error: &Error| error.canceller() == Some(self.0.node.actor().me());
         match end {
-            Err(error) if cancel_called && own(&error) && scope::check().is_ok() => {
-                Err(error.cancellation().cloned().map_or(error, Error::absorbed))
+            Err(error) if cancel_called && own(&error) => {
+                let absorbed = error.cancellation().cloned().map_or(error, Error::absorbed);
+                Err(scope::outer_or(absorbed))
             }
             end => end,
         }
@@ -371,7 +376,8 @@ pub struct Ready<V>(Arc<Start<V>>);
 impl<V> Ready<V> {
     /// The task has started; this is what who started it gets.
     pub fn started(self, value: V) {
-        self.0.change(Phase::Started(value));
+        // Handed back, and dropped, if nobody waits for it any more.
+        drop(self.0.change(Phase::Started(value)));
     }
 }
 
@@ -395,23 +401,24 @@ impl<V> Start<V> {
         Arc::new(Self { node, state })
     }
 
-    fn change(&self, phase: Phase<V>) {
+    /// Leaves the phase of starting; hands `phase` back if that was left before.
+    fn change(&self, phase: Phase<V>) -> Option<Phase<V>> {
         let mut state = lock(&self.state);
-        if matches!(state.0, Phase::Starting) {
-            state.0 = phase;
+        if !matches!(state.0, Phase::Starting) {
+            return Some(phase);
         }
+        state.0 = phase;
         let waker = state.1.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+        None
     }
 
     /// The task is over. Its error, if the block has to know of it because nobody else will.
     fn ended(&self, result: Result<()>) -> Option<Error> {
-        let error = result.err();
-        if matches!(lock(&self.state).0, Phase::Starting) {
-            self.change(Phase::Ended(error));
+        let Some(Phase::Ended(error)) = self.change(Phase::Ended(result.err())) else {
             return None;
-        }
+        };
         // One that was cancelled alone, because who waited for it has gone, is no news to the others.
         error.filter(|error| !error.is_cancelled() || !self.node.is_cancelled())
     }
