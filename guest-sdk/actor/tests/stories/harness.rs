@@ -59,6 +59,8 @@ pub struct Recorder {
     clock: AtomicU64,
     /// What the host says to messages, unless it takes them.
     refusal: Mutex<Option<Refusal>>,
+    /// What it says to the opening of a stream, unless it lets it.
+    no_opening: Mutex<Option<Refusal>>,
 }
 
 impl Recorder {
@@ -119,6 +121,9 @@ impl Boundary for Recorder {
     }
     fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal> {
         let flow = flow.map(|f| format!(" {:?} {}", f.policy, f.window.messages));
+        if let Some(refusal) = *self.no_opening.lock().unwrap() {
+            return Err(refusal);
+        }
         self.note(format!("stream c{context}{}", flow.unwrap_or_default()))
     }
     fn send_batch(&self, context: Key, mut batch: &[u8]) -> Result<(), Refusal> {
@@ -268,6 +273,11 @@ impl World {
     /// From now on the host refuses to send, or no longer.
     pub fn refuse_messages(&self, refusal: Option<Refusal>) {
         *self.recorder.refusal.lock().unwrap() = refusal;
+    }
+
+    /// From now on the host refuses to open streams.
+    pub fn refuse_opening(&self, refusal: Option<Refusal>) {
+        *self.recorder.no_opening.lock().unwrap() = refusal;
     }
 
     pub fn cancel_task(&self, context: Key, canceller: ActorId) {

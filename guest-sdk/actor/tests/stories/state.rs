@@ -480,3 +480,33 @@ fn precedence_of_what_leaves_the_block() {
         assert_eq!(task.ends().unwrap_err().message(), leaves, "{body:?} {outcome:?}");
     }
 }
+
+/// To set a deadline is to ask, in advance.
+#[test]
+fn the_deadline_of_the_context_is_over() {
+    let w = World::new();
+    let (mut task, c) = elsewhere(&w);
+    let late = Cancellation {
+        cause: Cause::Deadline,
+        ..cancelled_by(me())
+    };
+    w.ended(1, Outcome::Cancelled(late));
+    let error = task.ends().unwrap_err();
+    assert!(error.is_cancelled() && !error.is_absorbed(), "nobody called cancel");
+    assert!(c.cancel_called() && c.cancel_acked() && c.cancelled_caught());
+    assert_eq!((c.state(), c.canceller()), (State::SelfCancelled, Some(me())));
+}
+
+#[test]
+fn a_callee_whose_actor_a_third_cancels_knows_by_whom() {
+    let w = World::new();
+    let (mut task, take) = callee(&w, async |_| {
+        std::future::pending::<()>().await;
+        Ok(0)
+    });
+    task.waits();
+    let c = take.try_recv().unwrap();
+    w.cancel_task(4, third());
+    task.ends().unwrap();
+    assert_eq!((c.state(), c.canceller()), (State::ActorCancelled, Some(third())));
+}
