@@ -427,14 +427,15 @@ impl Link {
         after.run();
     }
 
-    /// Sends what is in the buffer, and gives back what was taken if it is worth it.
+    /// Gives back what was taken if it is worth it, and sends what is in the buffer: in this order, because an
+    /// answer may be what the peer waits for to send more.
     pub(crate) fn flush(&self) {
         let mut state = lock(&self.state);
         state.dirty = false;
-        state.flush(self);
         if state.has_taken_half() {
             state.give_back(self);
         }
+        state.flush(self);
     }
 
     /// The next message as `read` reads it, in the usual case: there is one, and nothing is in the way.
