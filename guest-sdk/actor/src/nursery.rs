@@ -36,6 +36,8 @@ pub(crate) struct Children {
 pub(crate) struct Child {
     nursery: Key,
     id: Option<ActorId>,
+    /// A `start_actor` waits for it, and tells how it failed.
+    awaited: bool,
     ended: Option<(Option<Error>, Rung)>,
     waiters: Waiters,
 }
@@ -70,8 +72,7 @@ impl Children {
         };
         let error = error.map(|error| Error::from(*error));
         child.ended = Some((error.clone(), rung));
-        // A child that never came up is reported by the `start_actor` that waits for it.
-        let reported = child.id.is_none() && !child.waiters.is_empty();
+        let reported = child.id.is_none() && child.awaited;
         child.waiters.drain_into(&mut after.wakers);
         let nursery = self.nurseries.get_mut(&child.nursery);
         if let (Some(nursery), Some(error), false) = (nursery, error, reported) {
@@ -138,8 +139,16 @@ struct Shared {
     actor: Actor,
     key: Key,
     node: Arc<Node>,
-    /// Tasks the block has not taken over yet, and what wakes it to do so.
-    queue: Mutex<(Vec<Task>, Option<Waker>)>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Tasks the block has not taken over yet.
+    tasks: Vec<Task>,
+    /// What wakes the block to do so.
+    waker: Option<Waker>,
+    over: bool,
 }
 
 impl std::fmt::Debug for Nursery {
@@ -187,7 +196,7 @@ impl Nursery {
     ///
     /// # Errors
     /// When it cannot be started (unknown component, limits, nursery closing); the cancellation of the
-    /// current scope.
+    /// current scope. A child whose start is given up, by that or by dropping this future, is cancelled.
     pub async fn start_actor(&self, spec: Spec) -> Result<Portal> {
         scope::check()?;
         let Shared { actor, key, .. } = &*self.0;
@@ -196,7 +205,9 @@ impl Nursery {
             children.children.insert(child, Child::new(*key));
             Ok::<_, Error>(child)
         })?;
+        let mut starting = Starting(actor, Some(child));
         let id = wait_child(actor, child, Child::came_up).await?;
+        starting.1 = None;
         Ok(actor.portal(child, id))
     }
 
@@ -221,15 +232,26 @@ impl Nursery {
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
-        let mut queue = lock(&self.0.queue);
-        queue.0.push(Box::pin(task));
-        let waker = queue.1.take();
-        drop(queue);
-        waker.into_iter().for_each(Waker::wake);
+        if !self.enqueue(Box::pin(task)) {
+            lock(&slot).result = Some(Err(Error::invalid("the nursery has ended")));
+        }
         Running {
             slot,
             result: PhantomData,
         }
+    }
+
+    /// Hands a task to the block; `false` if that is over.
+    fn enqueue(&self, task: Task) -> bool {
+        let mut queue = lock(&self.0.queue);
+        if queue.over {
+            return false;
+        }
+        queue.tasks.push(task);
+        let waker = queue.waker.take();
+        drop(queue);
+        waker.into_iter().for_each(Waker::wake);
+        true
     }
 
     /// Asks every child to end; the body goes on. An empty `reason` is none.
@@ -246,6 +268,19 @@ impl Nursery {
             }
         });
         after.run();
+    }
+}
+
+/// A child that is being started. Given up, it is cancelled: nobody would have its portal.
+struct Starting<'a>(&'a Actor, Option<PortalKey>);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.1 {
+            self.0.with_child(child, |child| child.awaited = false);
+            // Refused only if it is dead already.
+            self.0.boundary().cancel_actor(child, None).ok();
+        }
     }
 }
 
@@ -321,6 +356,7 @@ impl Child {
         Self {
             nursery,
             id: None,
+            awaited: true,
             ended: None,
             waiters: Waiters::default(),
         }
@@ -467,7 +503,11 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Shared { actor, key, .. } = &*self.nursery.0;
         // Tasks hold the nursery, so those nobody has taken over would hold themselves.
-        let _tasks = std::mem::take(&mut *lock(&self.nursery.0.queue));
+        let over = Queue {
+            over: true,
+            ..Queue::default()
+        };
+        let _queue = std::mem::replace(&mut *lock(&self.nursery.0.queue), over);
         // Bound, so that its wakers are dropped after the lock.
         let left = actor.with_children(|children| children.forget(*key));
         if left.is_some_and(|left| !left.closed) {
@@ -485,9 +525,9 @@ impl Tasks {
     /// Ready when there is none left.
     fn poll(&mut self, nursery: &Nursery, cx: &mut TaskContext<'_>) -> Poll<()> {
         let mut queue = lock(&nursery.0.queue);
-        self.0.extend(queue.0.drain(..));
+        self.0.extend(queue.tasks.drain(..));
         // Bound, so that the old waker is dropped after the lock.
-        let _old = queue.1.replace(cx.waker().clone());
+        let _old = queue.waker.replace(cx.waker().clone());
         drop(queue);
         while let Poll::Ready(done) = self.0.poll_next_unpin(cx) {
             if done.is_none() {
