@@ -701,7 +701,7 @@ struct Parked<'a> {
     link: &'a Link,
     on: On,
     slot: Slot,
-    /// It belongs to the body of this context's block.
+    /// It is awaited by the body of this context's block itself, not by a task that the body has started.
     inside: bool,
 }
 
@@ -716,7 +716,7 @@ impl<'a> Parked<'a> {
     }
 
     fn count(&mut self, state: &mut LinkState) {
-        self.inside = self.link.side == Side::Caller && scope::is_current_within(state.scope.as_ref());
+        self.inside = self.link.side == Side::Caller && scope::is_current_task_of(state.scope.as_ref());
         state.parked_inside += u32::from(self.inside);
     }
 

@@ -122,7 +122,7 @@ impl TaskGroup {
         T: TaskSend + 'static,
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.spawn_in(self.0.node.child(), future)
+        self.spawn_in(self.0.node.task(None), future)
     }
 
     /// As [`spawn`](Self::spawn); the task finds its name in [`Current::task`](crate::Current::task).
@@ -131,7 +131,7 @@ impl TaskGroup {
         T: TaskSend + 'static,
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.spawn_in(self.0.node.named_child(name), future)
+        self.spawn_in(self.0.node.task(Some(name)), future)
     }
 
     fn spawn_in<T, F>(&self, node: Arc<Node>, future: F) -> JoinHandle<T>
@@ -175,7 +175,7 @@ impl TaskGroup {
         F: FnOnce(Ready<V>) -> Fut,
         Fut: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.start_in(self.0.node.child(), task).await
+        self.start_in(self.0.node.task(None), task).await
     }
 
     /// As [`start`](Self::start); the task finds its name in [`Current::task`](crate::Current::task).
@@ -188,7 +188,7 @@ impl TaskGroup {
         F: FnOnce(Ready<V>) -> Fut,
         Fut: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.start_in(self.0.node.named_child(name), task).await
+        self.start_in(self.0.node.task(Some(name)), task).await
     }
 
     async fn start_in<V, T, F, Fut>(&self, node: Arc<Node>, task: F) -> Result<V>

@@ -510,3 +510,38 @@ fn a_callee_whose_actor_a_third_cancels_knows_by_whom() {
     task.ends().unwrap();
     assert_eq!((c.state(), c.canceller()), (State::ActorCancelled, Some(third())));
 }
+
+/// It may well make nothing of what it is told; the body waits elsewhere all the same.
+#[test]
+fn a_task_of_the_body_that_waits_on_the_context_does_not_keep_the_body_waiting() {
+    let w = World::new();
+    let (mut task, c) = with_handle(&w, async |c| {
+        c.stream(async |s| {
+            scope(async |tasks| {
+                _ = tasks.spawn(async move {
+                    while let Ok(Some(_)) = s.next().await {}
+                    Ok(())
+                });
+                std::future::pending::<()>().await;
+                Ok(())
+            })
+            .await
+        })
+        .await
+    });
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs");
+    assert!(c.cancelled_caught());
+}
+
+#[test]
+fn a_body_that_waits_on_the_context_under_a_timeout_is_told_there() {
+    let w = World::new();
+    let (mut task, c) = with_handle(&w, async |c| {
+        c.stream(async |s| timeout(std::time::Duration::from_secs(1), s.next()).await)
+            .await
+    });
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs");
+    assert!(!c.cancelled_caught());
+}
