@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use steading_types::{ErrorKind, Outcome};
+use steading_types::{BoxedError, ErrorKind, Outcome};
 
 use crate::codec;
 use crate::context::Context;
@@ -37,11 +37,22 @@ impl Held {
         let _block = Block::enter();
         Self { link, _block }
     }
+
+    /// Nothing more is heard of the context; other tasks may wait on it all the same.
+    fn let_go(&self) {
+        let Link { actor, endpoint, .. } = &*self.link;
+        let message = format!("{endpoint}: its block was left before it was over");
+        let error = BoxedError::new(ErrorKind::LinkClosed, actor.me().clone(), message);
+        self.link.on_ended(Outcome::Failed(Box::new(error))).run();
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.link.close_stream();
+        if self.link.with(|state| state.outcome.is_none()) {
+            self.let_go();
+        }
         self.link.actor.boundary().release(self.link.key);
         self.link.actor.forget(self.link.key);
     }

@@ -103,8 +103,15 @@ impl Children {
         after
     }
 
-    fn forget(&mut self, nursery: Key) -> Option<Scope> {
-        self.children.retain(|_, child| child.nursery != nursery);
+    /// Who waits for one of its children finds none.
+    fn forget(&mut self, nursery: Key, woken: &mut Woken) -> Option<Scope> {
+        self.children.retain(|_, child| {
+            let stays = child.nursery != nursery;
+            if !stays {
+                child.waiters.drain_into(woken);
+            }
+            stays
+        });
         self.nurseries.remove(&nursery)
     }
 }
@@ -228,30 +235,30 @@ impl Nursery {
 
     pub(crate) fn run<R>(&self, once: Once) -> Running<R> {
         let slot = Arc::new(Mutex::default());
-        let run = run_once(self.clone(), once, Arc::clone(&slot));
+        let run = run_once(self.clone(), once, Unanswered(Arc::clone(&slot)));
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
-        if !self.enqueue(Box::pin(task)) {
-            lock(&slot).result = Some(Err(Error::invalid("the nursery has ended")));
-        }
+        // Not taken over, it is dropped, and its handle says so.
+        self.enqueue(Box::pin(task));
         Running {
             slot,
             result: PhantomData,
         }
     }
 
-    /// Hands a task to the block; `false` if that is over.
-    fn enqueue(&self, task: Task) -> bool {
+    /// Hands a task to the block; drops it if that is over.
+    fn enqueue(&self, task: Task) {
         let mut queue = lock(&self.0.queue);
         if queue.over {
-            return false;
+            // First, as a task that is dropped may look here.
+            drop(queue);
+            return drop(task);
         }
         queue.tasks.push(task);
         let waker = queue.waker.take();
         drop(queue);
         waker.into_iter().for_each(Waker::wake);
-        true
     }
 
     /// Asks every child to end; the body goes on. An empty `reason` is none.
@@ -326,19 +333,37 @@ pub(crate) struct Once {
     pub(crate) args: Result<Vec<u8>>,
 }
 
-async fn run_once(nursery: Nursery, once: Once, slot: Arc<Mutex<ResultSlot>>) {
+/// The task's end of a handle. Dropped with the task, it says that the nursery has ended.
+struct Unanswered(Arc<Mutex<ResultSlot>>);
+
+impl Unanswered {
+    fn set(&self, result: Result<Bytes>) {
+        let mut woken = Woken::default();
+        let mut slot = lock(&self.0);
+        slot.result.get_or_insert(result);
+        slot.waiters.drain_into(&mut woken);
+        drop(slot);
+        woken.wake();
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let answered = lock(&self.0).result.is_some();
+        if !answered {
+            self.set(Err(Error::invalid("the nursery has ended")));
+        }
+    }
+}
+
+async fn run_once(nursery: Nursery, once: Once, slot: Unanswered) {
     let result = call_once(&nursery, once).await;
     if let Err(error) = &result
         && !error.is_cancelled()
     {
         nursery.fail(error);
     }
-    let mut woken = Woken::default();
-    let mut slot = lock(&slot);
-    slot.result = Some(result);
-    slot.waiters.drain_into(&mut woken);
-    drop(slot);
-    woken.wake();
+    slot.set(result);
 }
 
 async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
@@ -508,8 +533,10 @@ impl Drop for Held {
             ..Queue::default()
         };
         let _queue = std::mem::replace(&mut *lock(&self.nursery.0.queue), over);
+        let mut woken = Woken::default();
         // Bound, so that its wakers are dropped after the lock.
-        let left = actor.with_children(|children| children.forget(*key));
+        let left = actor.with_children(|children| children.forget(*key, &mut woken));
+        woken.wake();
         if left.is_some_and(|left| !left.closed) {
             self.cancel();
             self.close();

@@ -140,17 +140,15 @@ impl TaskGroup {
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
         let joined = Arc::new(Mutex::new(Joined::default()));
-        let (group, slot) = (self.clone(), joined.clone());
-        let taken = self.enqueue(Box::pin(async move {
+        let (group, slot) = (self.clone(), Unjoined(joined.clone()));
+        // Not taken over, it is dropped, and its handle says so.
+        self.enqueue(Box::pin(async move {
             let result = scoped(node, future).await.and_then(|end| end);
             if let Err(error) = &result {
                 group.failed(error);
             }
-            Joined::set(&slot, result);
+            slot.set(result);
         }));
-        if !taken {
-            Joined::set(&joined, Err(over()));
-        }
         JoinHandle(joined)
     }
 
@@ -200,16 +198,13 @@ impl TaskGroup {
         let _block = Block::enter();
         let start = Start::new(node.clone());
         let future = task(Ready(start.clone()));
-        let (group, told, inside) = (self.clone(), start.clone(), node.clone());
-        let taken = self.enqueue(Box::pin(async move {
+        let (group, told, inside) = (self.clone(), Untold(start.clone()), node.clone());
+        self.enqueue(Box::pin(async move {
             let result = scoped(inside, future).await.and_then(|end| end);
-            if let Some(error) = told.ended(result.map(|_| ())) {
+            if let Some(error) = told.0.ended(result.map(|_| ())) {
                 group.failed(&error);
             }
         }));
-        if !taken {
-            return Err(over());
-        }
         let waiting = Waiting(&start);
         let mut watch = scope::try_current_node().map(Watch::new);
         poll_fn(|cx| {
@@ -230,17 +225,18 @@ impl TaskGroup {
             .cancel(self.0.node.actor().cancellation(reason, Cause::Requested));
     }
 
-    /// Hands a task to the block; `false` if that is over.
-    fn enqueue(&self, task: Task) -> bool {
+    /// Hands a task to the block; drops it if that is over.
+    fn enqueue(&self, task: Task) {
         let mut state = lock(&self.0.state);
         if state.over {
-            return false;
+            // First, as a task that is dropped may look here.
+            drop(state);
+            return drop(task);
         }
         state.queue.push(task);
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
-        true
     }
 
     /// A failure, or a cancellation from elsewhere, ends all; that one was cancelled with all is no news.
@@ -331,6 +327,8 @@ pub struct JoinHandle<T>(Arc<Mutex<Joined<T>>>);
 
 struct Joined<T> {
     result: Option<Result<T>>,
+    /// There was a result, whether or not it was taken.
+    done: bool,
     waker: Option<Waker>,
 }
 
@@ -338,18 +336,31 @@ impl<T> Default for Joined<T> {
     fn default() -> Self {
         Self {
             result: None,
+            done: false,
             waker: None,
         }
     }
 }
 
-impl<T> Joined<T> {
-    fn set(slot: &Mutex<Self>, result: Result<T>) {
-        let mut joined = lock(slot);
-        joined.result = Some(result);
+/// The task's end of a handle. Dropped with the task, it says that the block is over.
+struct Unjoined<T>(Arc<Mutex<Joined<T>>>);
+
+impl<T> Unjoined<T> {
+    fn set(&self, result: Result<T>) {
+        let mut joined = lock(&self.0);
+        (joined.result, joined.done) = (Some(result), true);
         let waker = joined.waker.take();
         drop(joined);
         waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> Drop for Unjoined<T> {
+    fn drop(&mut self) {
+        let done = lock(&self.0).done;
+        if !done {
+            self.set(Err(over()));
+        }
     }
 }
 
@@ -448,6 +459,17 @@ impl<V> Start<V> {
                 Poll::Pending
             }
             Phase::Past => Poll::Pending,
+        }
+    }
+}
+
+/// The task's end of a start. Dropped with the task, it says that the block is over.
+struct Untold<V>(Arc<Start<V>>);
+
+impl<V> Drop for Untold<V> {
+    fn drop(&mut self) {
+        if matches!(lock(&self.0.state).0, Phase::Starting) {
+            drop(self.0.change(Phase::Ended(Some(over()))));
         }
     }
 }

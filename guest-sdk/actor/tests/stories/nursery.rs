@@ -263,3 +263,26 @@ fn a_run_of_a_nursery_that_has_ended_is_refused() {
     w.nursery_closed(1);
     assert_eq!(task.ends().unwrap(), ErrorKind::InvalidOperation);
 }
+
+#[test]
+fn who_waits_for_a_child_of_a_dropped_nursery_is_told() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(w.actor.nursery(async move |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        let portal = n.start_actor(child("a")).await?;
+        give.send((running, portal)).unwrap();
+        std::future::pending::<Result<()>>().await
+    }));
+    block.waits();
+    w.child_up(2);
+    block.waits();
+    let (running, portal) = take.try_recv().unwrap();
+    let mut result = w.task(async move { running.result().await });
+    let mut end = w.task(async move { portal.cancel_actor("").await });
+    result.waits();
+    end.waits();
+    drop(block);
+    assert_eq!(result.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+    assert_eq!(end.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+}

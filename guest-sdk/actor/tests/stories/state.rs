@@ -545,3 +545,15 @@ fn a_body_that_waits_on_the_context_under_a_timeout_is_told_there() {
     assert_eq!(task.ends().unwrap_err().message(), "theirs");
     assert!(!c.cancelled_caught());
 }
+
+#[test]
+fn who_waits_on_a_context_whose_block_is_dropped_is_told() {
+    let w = World::new();
+    let (task, c) = elsewhere(&w);
+    let other = c.clone();
+    let mut waiting = w.task(async move { other.wait_result::<u32>().await });
+    waiting.waits();
+    drop(task);
+    assert_eq!(waiting.ends().unwrap_err().kind(), ErrorKind::LinkClosed);
+    assert_eq!(c.state(), State::Failed);
+}

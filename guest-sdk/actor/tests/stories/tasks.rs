@@ -363,3 +363,28 @@ fn a_task_that_is_cancelled_while_it_starts_is_cancelled_and_not_silent() {
     w.cancel(third());
     assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
 }
+
+/// A block that is dropped, by a `select!` say, has tasks that end without a word.
+#[test]
+fn who_waits_for_a_task_of_a_dropped_block_is_told() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(scope(async move |tasks| {
+        give.send((tasks.clone(), tasks.spawn(forever()))).unwrap();
+        forever().await
+    }));
+    block.waits();
+    let (tasks, joined) = take.try_recv().unwrap();
+    let mut joining = w.task(joined);
+    let mut starting = w.task(async move {
+        tasks
+            .start(|_ready: Ready<()>| async move { std::future::pending::<Result<()>>().await })
+            .await
+    });
+    joining.waits();
+    starting.waits();
+    block.waits();
+    drop(block);
+    assert_eq!(joining.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+    assert!(starting.ends().is_err());
+}
