@@ -278,8 +278,8 @@ impl Model {
         } else if let ErrorKind::Cancelled(by) = &error.kind {
             let told = cancel.is_some_and(|cancel| cancel.allows(&Cancel::of(by)));
             let known = state.known_cancels.contains(&digest::cancellation(1, by));
-            // One within the actor names nobody else, and stands for no cancel of the task itself.
-            let within = super::who(by.canceller.uuid) == actor as u64 && cancel.is_none();
+            // One within the actor names nobody else.
+            let within = super::who(by.canceller.uuid) == actor as u64;
             check!(
                 told || known || within,
                 "I12",
