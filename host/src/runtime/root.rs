@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steading_actor::{Actor, Error, Nursery, Result, nursery, plain};
 use steading_proto::{Core, Frame};
-use steading_types::{ActorId, Cause, Event, Start, Window};
+use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Start, Window};
 use tokio::sync::oneshot;
 
 use super::Runtime;
@@ -22,6 +22,7 @@ where
 {
     let cell = new_root(runtime, name, stdio, memory);
     let (invocation, over) = begin(&cell)?;
+    let _mourner = Mourner(&cell);
     let mut result = None;
     let main = async |()| {
         let end = nursery(body).await;
@@ -33,6 +34,20 @@ where
     // The sender is dropped when the driver has ended, whichever way.
     over.await.unwrap_or_default();
     result.unwrap_or_else(|| Err(cancelled(&cell)))
+}
+
+/// A panic that unwinds through the body of a root is the embedder's to see. It ends the root as it would end
+/// any actor, or the tree below would be nobody's.
+struct Mourner<'a>(&'a Cell);
+
+impl Drop for Mourner<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let id = self.0.inbox.id().clone();
+            let error = BoxedError::new(ErrorKind::Panic, id, "the body of the root panicked");
+            self.0.with(|core| core.die(error));
+        }
+    }
 }
 
 fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Arc<Cell> {

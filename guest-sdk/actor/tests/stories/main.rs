@@ -8,6 +8,7 @@
 mod broadcast;
 mod callee;
 mod caller;
+mod crossing;
 mod harness;
 mod nursery;
 mod policy;
