@@ -34,8 +34,8 @@ pub use steading_actor::schema::Schema;
 pub use steading_actor::{
     AbsorbedExt, ActorId, BoxedError, BroadcastStatistics, CancelScope, Cancellation, Cause, Context, ContextBuilder,
     ContextPayloads, Description, Either, Endpoint, EndpointInfo, EndpointKind, EndpointSchema, Error, ErrorKind,
-    JoinHandle, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result, Rung, Running,
-    Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window, cancelled,
+    ErrorReport, JoinHandle, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result, Rung,
+    Running, Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window, cancelled,
     checkpoint, current, fail_after, move_on_after, nursery, race, schema, scope, shield, sleep, sleep_until, timeout,
 };
 /// Writes the trait of the same name for a type.

@@ -8,7 +8,9 @@ mod boundary;
 mod error;
 mod flow;
 mod identity;
+mod members;
 mod schema;
+mod wire;
 
 pub use boundary::{
     Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,

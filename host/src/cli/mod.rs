@@ -61,7 +61,8 @@ struct Global {
     ///
     /// One object a line: {"result": …} is the last of `run` and `call`, {"error": …} that of any command
     /// that fails, with `kind` and `message`, and for what comes from an actor `code`, `type`, `source`,
-    /// `relay_path`, `context`, `backtrace`, `data`, and `errors` if there are several.
+    /// `relay_path`, `context`, `backtrace`, `data`, then `cause`, or `errors` if there are several, each with
+    /// the same fields, and `omitted` if there were too many of them.
     #[arg(long, global = true)]
     json: bool,
     /// What to log on standard error: error, warn, info, debug, trace, off, or filters such as

@@ -8,6 +8,7 @@
 mod broadcast;
 mod callee;
 mod caller;
+mod error;
 mod harness;
 mod nursery;
 mod policy;
