@@ -9,4 +9,5 @@ mod ending;
 mod error;
 mod laws;
 mod nursery;
+mod status;
 mod stream;
