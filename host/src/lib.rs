@@ -28,7 +28,7 @@ mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
 pub use limits::{Amount, Limit};
-pub use runtime::{ActorStatus, Snapshot};
+pub use runtime::{ActorStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree, Wait};
 /// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
 pub use steading_actor::schema::Schema;
 pub use steading_actor::{

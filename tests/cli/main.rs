@@ -12,3 +12,4 @@ mod scaffold;
 mod search;
 mod steading;
 mod talk;
+mod tree;

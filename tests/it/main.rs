@@ -17,6 +17,7 @@ mod panics;
 mod patient;
 mod payloads;
 mod schema;
+mod snapshot;
 mod spin;
 mod streams;
 mod tasks;
