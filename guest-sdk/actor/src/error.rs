@@ -430,7 +430,15 @@ impl fmt::Display for Error {
             Repr::Boxed { error, .. } => write!(f, "{error}"),
             Repr::Fault { kind, message } => write!(f, "{kind}: {message}"),
             Repr::Wrapped { message, cause } => write!(f, "{message}: {cause}"),
-            _ => f.write_str(&self.message()),
+            _ => {
+                f.write_str(&self.message())?;
+                let mut source = self.std_source();
+                while let Some(error) = source {
+                    write!(f, ": {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
         }
     }
 }

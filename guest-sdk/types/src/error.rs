@@ -143,6 +143,18 @@ impl BoxedError {
         }
     }
 
+    /// The message, then those of its causes, each behind a colon.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.cause();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.message);
+            cause = error.cause();
+        }
+        text
+    }
+
     /// The error as which a cancellation travels.
     pub fn cancelled(cancellation: Cancellation, source: ActorId) -> Self {
         let message = cancellation.to_string();
@@ -157,14 +169,7 @@ impl fmt::Display for BoxedError {
         for hop in &self.relay_path {
             write!(f, " via {hop}")?;
         }
-        write!(f, ": {}", self.message)?;
-        // A loop, not recursion: the chain was written by somebody else.
-        let mut cause = self.cause();
-        while let Some(error) = cause {
-            write!(f, ": {}", error.message)?;
-            cause = error.cause();
-        }
-        Ok(())
+        write!(f, ": {}", self.chain())
     }
 }
 

@@ -109,8 +109,14 @@ fn the_sources_of_an_error_value_travel_as_its_causes() {
         "cannot search",
         Some(Box::new(Layer("cannot scan", Some(Box::new(foreign.clone()))))),
     );
-    let boxed = Error::from(error).to_boxed(&me());
-    assert_eq!(boxed.message, "cannot search");
+    let error = Error::from(error);
+    let here = format!("cannot search: cannot scan: {foreign}");
+    assert_eq!((error.to_string(), error.message()), (here, "cannot search".to_owned()));
+    let boxed = error.to_boxed(&me());
+    assert_eq!(
+        (&*boxed.message, &*boxed.chain()),
+        ("cannot search", "cannot search: cannot scan: no disk")
+    );
     let cause = boxed.cause().expect("a cause");
     assert_eq!((&*cause.message, &cause.source), ("cannot scan", &me()));
     assert_eq!(
