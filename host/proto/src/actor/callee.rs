@@ -228,6 +228,10 @@ impl<P: Clone> Core<P> {
                 BoxedError::cancelled(cancel, self.me.clone())
             }
             (Ending::Failed(error), _) if mutant!(self, ForgedErrorPasses) => *error,
+            (Ending::Failed(error), cancel) if mutant!(self, ForgedMemberPasses) => BoxedError {
+                members: error.members.clone(),
+                ..self.relays.stamp(*error, &self.me, serial, cancel.as_ref())
+            },
             (Ending::Failed(error), cancel) => self.relays.stamp(*error, &self.me, serial, cancel.as_ref()),
         };
         Frame::Error(Box::new(error))
