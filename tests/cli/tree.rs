@@ -67,6 +67,19 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it is alive");
     }
 
+    /// Asks for the tree until it looks so: a guest is in the middle of a turn when it says that it is ready.
+    fn shows<T: PartialEq + std::fmt::Debug>(&self, look: impl Fn(&Self) -> T, wanted: impl Fn(&T) -> bool) -> T {
+        let mut last = None;
+        for _ in 0..1000 {
+            self.signal(Signal::USR1);
+            match look(self) {
+                seen if wanted(&seen) => return seen,
+                seen => last = Some(seen),
+            }
+        }
+        panic!("it only ever shows {last:#?}")
+    }
+
     /// The next so many lines on standard error.
     fn says(&self, lines: usize) -> Vec<String> {
         let line = |_| plain(&self.err.recv_timeout(SOON).expect("it says more"));
@@ -77,7 +90,6 @@ impl Running {
 #[test]
 fn a_signal_shows_every_task_and_what_it_waits_for() {
     let running = Running::ready(&["run", PATIENT]);
-    running.signal(Signal::USR1);
     let expected = [
         "N actors alive:",
         "root serving for T N contexts N turns cpu T",
@@ -87,7 +99,7 @@ fn a_signal_shows_every_task_and_what_it_waits_for() {
         "└─ child serving for T patient N contexts N KiB of N KiB N turns cpu T",
         "task `child`, called by patient, for T: waits for a timer in T",
     ];
-    assert_eq!(running.says(expected.len()), expected);
+    running.shows(|running| running.says(expected.len()), |said| *said == expected);
     running.signal(Signal::INT);
     finish(running.child, "").exits(130);
 }
@@ -96,14 +108,9 @@ fn a_signal_shows_every_task_and_what_it_waits_for() {
 fn a_guest_that_spins_cannot_keep_the_signal_from_being_heard() {
     // On the command's own threads, and as many guests as it takes to hog them would make no difference.
     let running = Running::ready(&["run", PATIENT, "--endpoint", "stubborn", "--workers", "shared"]);
-    // It is ready a moment before it spins.
-    let spinning = (0..1000).find_map(|_| {
-        running.signal(Signal::USR1);
-        let said = running.says(5);
-        said[3].contains("running for T").then_some(said)
-    });
-    let said = spinning.expect("it is seen to run");
-    assert_eq!(said[4], "task `stubborn`, called by root, for T: may be what runs");
+    let task = "task `stubborn`, called by root, for T: may be what runs";
+    let spins = |said: &Vec<String>| said[3].contains("running for T") && said[4] == task;
+    running.shows(|running| running.says(5), spins);
     running.signal(Signal::INT);
     finish(running.child, "").exits(130);
 }
@@ -111,9 +118,11 @@ fn a_guest_that_spins_cannot_keep_the_signal_from_being_heard() {
 #[test]
 fn programs_read_the_tree_as_json() {
     let running = Running::ready(&["run", "--json", PATIENT]);
-    running.signal(Signal::USR1);
-    let line = running.err.recv_timeout(SOON).expect("it says something");
-    let json: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let read = |running: &Running| -> serde_json::Value {
+        let line = running.err.recv_timeout(SOON).expect("it says something");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    let json = running.shows(read, |json| json["tree"][1]["running_seconds"].is_null());
     let tree = json["tree"].as_array().expect("a list");
     let names: Vec<_> = tree
         .iter()
@@ -121,10 +130,11 @@ fn programs_read_the_tree_as_json() {
         .collect();
     assert_eq!(names, ["root", "patient", "child"]);
     assert_eq!(tree[2]["parent"], tree[1]["uuid"]);
+    let waits = &tree[1]["tasks"][0]["waits"];
     assert!(
-        tree[2]["tasks"][0]["waits"][0]
+        waits[0]
             .as_str()
-            .is_some_and(|wait| wait.starts_with("a timer")),
+            .is_some_and(|wait| wait.starts_with("the result of `child`")),
         "{json}"
     );
     running.signal(Signal::INT);

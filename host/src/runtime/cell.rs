@@ -238,7 +238,7 @@ impl Cell {
             (None, Rung::Trapped) => "trapped".to_owned(),
             (None, Rung::Killed) => "killed".to_owned(),
         };
-        let status = Seen::of(self).status(&HashMap::new());
+        let status = Seen::of(self, self.now()).status(&HashMap::new());
         self.runtime.history.add(super::snapshot::ActorStatus {
             stage: "ended",
             end: Some(end),

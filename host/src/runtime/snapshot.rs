@@ -159,7 +159,9 @@ pub(super) type Calls = HashMap<(Uuid, Key), (String, Option<EndpointKind>)>;
 impl Runtime {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let cells = self.live_cells();
-        let seen: Vec<_> = cells.iter().map(Seen::of).collect();
+        // One for all, so that ages can be compared.
+        let now = self.clock.now();
+        let seen: Vec<_> = cells.iter().map(|cell| Seen::of(cell, now)).collect();
         let mut calls = Calls::new();
         seen.iter().for_each(|seen| seen.note_calls(&mut calls));
         let actors = seen.iter().map(|seen| seen.status(&calls)).collect();
@@ -203,9 +205,8 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(cell: &'a Arc<Cell>) -> Self {
+    pub(super) fn of(cell: &'a Arc<Cell>, now: u64) -> Self {
         let (stage, status) = cell.look(|core| (core.stage().name(), core.status()));
-        let now = cell.runtime.clock.now();
         Self {
             cell,
             stage,
