@@ -120,15 +120,7 @@ impl Pair {
 }
 
 fn spec() -> Spec {
-    Spec {
-        name: "actor".to_owned(),
-        component: ComponentRef::This,
-        endpoints: None,
-        directories: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        memory: None,
-    }
+    Spec::this_component("actor".to_owned())
 }
 
 fn endpoints() -> Vec<Endpoint> {

@@ -18,6 +18,7 @@ mod panics;
 mod patient;
 mod payloads;
 mod schema;
+mod snapshot;
 mod spin;
 mod streams;
 mod tasks;

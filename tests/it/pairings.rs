@@ -138,6 +138,7 @@ fn native() -> NativeActor {
         .endpoint(Endpoint::context("talks", callee::talks))
         .endpoint(Endpoint::plain("fail", callee::fail))
         .endpoint(Endpoint::plain("relay", callee::relay))
+        .endpoint(Endpoint::plain("delegate", callee::delegate))
         .endpoint(Endpoint::context("subject", callee::subject))
         .endpoint(Endpoint::context("give_up", callee::give_up))
         .endpoint(Endpoint::plain("die", callee::die))

@@ -132,6 +132,8 @@ mutants! {
     ReleasedKeepsCredit,
     /// A forged error passes as what it says it is.
     ForgedErrorPasses,
+    /// So does one inside an error that is stamped.
+    ForgedMemberPasses,
     /// A nursery does not know its child.
     ChildForgotten,
     /// A child that is started while the nursery closes is let in.

@@ -9,6 +9,7 @@ mod broadcast;
 mod callee;
 mod caller;
 mod crossing;
+mod error;
 mod harness;
 mod nursery;
 mod policy;

@@ -14,6 +14,7 @@ mod children;
 mod context;
 mod ending;
 mod relay;
+mod status;
 mod stream;
 mod supervision;
 
@@ -30,6 +31,7 @@ use children::{Nursery, Portal};
 use context::{Context, Side};
 pub use ending::Stage;
 use relay::Relays;
+pub use status::{ContextStatus, NurseryStatus, Part, Status};
 
 /// A point in time that never comes.
 const NEVER: u64 = u64::MAX;

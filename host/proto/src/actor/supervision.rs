@@ -209,14 +209,8 @@ impl<P: Clone> Core<P> {
         let room = all.is_none_or(|all| supervisor.recent.room(all, now).is_some()) || unlimited;
         let (Some(earlier), true) = (earlier, room) else {
             let limit = if earlier.is_none() { own } else { all.unwrap_or(own) };
-            let error = gave_up(id, limit, failure);
-            return (
-                Fate::Fatal,
-                Some(Box::new(BoxedError {
-                    source: self.me.clone(),
-                    ..error
-                })),
-            );
+            let error = gave_up(&self.me, id, limit, failure);
+            return (Fate::Fatal, Some(Box::new(error)));
         };
         line.recent.add(now);
         supervisor.recent.add(now);
@@ -396,16 +390,15 @@ impl<P: Clone> Core<P> {
     }
 }
 
-/// The error that a nursery fails with when it restarts a child no more.
-fn gave_up(child: &ActorId, limit: Intensity, failure: Option<Box<BoxedError>>) -> BoxedError {
-    let last = failure.map_or_else(
-        || "it ended again".to_owned(),
-        |error| format!("it failed again: {error}"),
-    );
-    let period = std::time::Duration::from_nanos(limit.period);
+/// The error that a nursery of `me` fails with when it restarts a child no more.
+fn gave_up(me: &ActorId, child: &ActorId, limit: Intensity, failure: Option<Box<BoxedError>>) -> BoxedError {
     let text = format!(
-        "gave up on {child} after {} restarts within {period:?}: {last}",
-        limit.restarts
+        "gave up on {child} after {} restarts within {} ms",
+        limit.restarts,
+        limit.period / 1_000_000
     );
-    BoxedError::new(ErrorKind::Limit("restarts".into()), child.clone(), text)
+    let mut error = BoxedError::new(ErrorKind::Limit("restarts".into()), me.clone(), text);
+    error.members.extend(failure.map(|failure| *failure));
+    error.cut();
+    error
 }

@@ -10,5 +10,6 @@ mod ending;
 mod error;
 mod laws;
 mod nursery;
+mod status;
 mod stream;
 mod supervision;

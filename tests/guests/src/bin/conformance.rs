@@ -129,6 +129,11 @@ impl Conformance {
         callee::give_up(ctx, ()).await
     }
 
+    /// Fails with what others failed with, at the end of a route of actors.
+    async fn delegate(route: Vec<String>) -> Result<()> {
+        callee::delegate(route).await
+    }
+
     /// Traps.
     async fn die() -> Result<()> {
         callee::die(()).await

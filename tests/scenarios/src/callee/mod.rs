@@ -10,7 +10,7 @@ use steading_actor::{Context, Error, Result, sleep};
 use crate::{Misuse, Taking, ensure_eq};
 
 pub use payloads::{
-    Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, fail, relay, says, talks, tracks,
+    Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, delegate, fail, relay, says, talks, tracks,
 };
 pub use streams::{
     Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,

@@ -361,7 +361,11 @@ impl World {
         };
         let somebody = id(op.b as usize);
         let own = |message| BoxedError::new(ErrorKind::EndpointError, self.actors[actor].id.clone(), message);
-        match op.c % 9 {
+        let seen_by_chance = |chance: u32| match seen.len() {
+            0 => own("nothing seen"),
+            count => seen[chance as usize % count].clone(),
+        };
+        match op.c % 13 {
             0..=2 if !seen.is_empty() => seen[op.b as usize % seen.len()].clone(),
             3 => BoxedError::new(ErrorKind::EndpointError, nobody, "forged"),
             4 => BoxedError::cancelled(cancelled_by(nobody.clone()), nobody),
@@ -371,6 +375,22 @@ impl World {
                 relay_path: vec![id(op.b as usize + 1), id(op.b as usize)],
                 ..BoxedError::new(ErrorKind::PayloadMismatch, somebody, "forged")
             },
+            8 => BoxedError {
+                members: vec![seen_by_chance(op.b), own("its own"), seen_by_chance(op.a)],
+                ..own("a group")
+            },
+            9 => BoxedError {
+                members: vec![seen_by_chance(op.a)],
+                ..seen_by_chance(op.b)
+            },
+            10 => BoxedError {
+                members: vec![BoxedError::new(ErrorKind::Killed, somebody, "forged")],
+                ..own("a wrapper")
+            },
+            11 => {
+                let seen = seen_by_chance(op.b);
+                seen.members.first().cloned().unwrap_or(seen)
+            }
             _ => own("its own"),
         }
     }
