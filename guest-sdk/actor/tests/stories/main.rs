@@ -8,6 +8,7 @@
 mod broadcast;
 mod callee;
 mod caller;
+mod gather;
 mod harness;
 mod nursery;
 mod policy;
