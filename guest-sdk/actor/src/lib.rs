@@ -8,6 +8,7 @@
 
 mod block;
 mod broadcast;
+mod cluster;
 mod codec;
 mod context;
 mod endpoint;
@@ -32,6 +33,7 @@ mod verdict;
 mod waiters;
 
 pub use broadcast::{BroadcastStatistics, OnLag, Subscription};
+pub use cluster::cluster;
 pub use codec::{decode, encode};
 pub use context::{Context, Side};
 pub use endpoint::{Endpoint, Invocation, plain, with_context};

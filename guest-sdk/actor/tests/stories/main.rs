@@ -8,6 +8,7 @@
 mod broadcast;
 mod callee;
 mod caller;
+mod cluster;
 mod gather;
 mod harness;
 mod nursery;
