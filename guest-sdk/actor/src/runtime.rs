@@ -22,6 +22,7 @@ use crate::link::{Aftermath, Link};
 use crate::lock;
 use crate::nursery::{Child, Children};
 use crate::portal::Portal;
+use crate::resource::Resources;
 use crate::timer::Timers;
 use crate::waiters::Woken;
 
@@ -33,6 +34,8 @@ struct Shared {
     me: ActorId,
     boundary: Arc<dyn Boundary>,
     state: Mutex<State>,
+    /// Apart from the rest: keys of the user's are compared under this lock.
+    resources: Mutex<Resources>,
     on_dirty: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -74,6 +77,7 @@ impl Actor {
             me: boundary.self_id(),
             boundary,
             state: Mutex::default(),
+            resources: Mutex::default(),
             on_dirty: OnceLock::new(),
         }))
     }
@@ -280,6 +284,16 @@ impl Actor {
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
             cause,
         }
+    }
+
+    pub(crate) fn with_resources<T>(&self, change: impl FnOnce(&mut Resources) -> T) -> T {
+        change(&mut lock(&self.0.resources))
+    }
+
+    /// How many resources tasks of this actor [share](crate::shared()) now, those that open or close among
+    /// them.
+    pub fn shared_resources(&self) -> usize {
+        self.with_resources(|resources| resources.len())
     }
 
     fn on_link(&self, context: Key, event: impl FnOnce(&Link) -> Aftermath) -> Aftermath {

@@ -438,10 +438,7 @@ pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         true,
     );
     let mut work = pin!(scoped(node.clone(), future));
-    let mut bound = Bound {
-        watch: Watch::new(current),
-        alarm: None,
-    };
+    let mut bound = Bound::of(current);
     poll_fn(|cx| {
         // Once: a cancel wakes who waits here.
         if !node.is_cancelled()
@@ -455,14 +452,20 @@ pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     .and_then(|end| end)
 }
 
-/// When a shield is to end.
-struct Bound {
+/// When a shield is to end: [`SHIELD_GRACE`] after the scope around it was cancelled.
+pub(crate) struct Bound {
     watch: Watch,
     alarm: Option<(Pin<Box<Alarm>>, Cancellation)>,
 }
 
 impl Bound {
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Cancellation> {
+    pub(crate) fn of(around: Arc<Node>) -> Self {
+        let watch = Watch::new(around);
+        Self { watch, alarm: None }
+    }
+
+    /// Ready with the cancellation when it is time.
+    pub(crate) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Cancellation> {
         let node = &self.watch.node;
         if self.alarm.is_none()
             && let Some((cancellation, since)) = node.cancelled()

@@ -14,6 +14,7 @@ mod harness;
 mod nursery;
 mod policy;
 mod scope;
+mod shared;
 mod state;
 mod stream;
 mod tasks;
