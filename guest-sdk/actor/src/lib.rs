@@ -48,7 +48,7 @@ pub use portal::{ContextBuilder, Portal};
 pub use race::{Either, race};
 pub use runtime::Actor;
 pub use schema::Schema;
-pub use scope::{CancelScope, Current, cancelled, checkpoint, current, shield, try_current};
+pub use scope::{CancelScope, Current, cancel_self, cancelled, checkpoint, current, shield, try_current};
 pub use shared::{Lease, shared};
 pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;

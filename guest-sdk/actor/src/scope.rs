@@ -347,6 +347,18 @@ impl Current {
     }
 }
 
+/// Asks for this whole actor to be cancelled, in its own name: all its tasks, its nurseries, then itself
+/// (semantics 10). It returns at once; the current task is told where it waits next, and
+/// [`cancelled`] waits for just that. Callers learn of it as a cancellation by this actor; to its parent it
+/// is an end like any other, not a failure. An empty `reason` is none.
+///
+/// # Panics
+/// Outside a task of an actor. [`Actor::cancel_self`] works there too.
+pub fn cancel_self(reason: &str) {
+    let reason = (!reason.is_empty()).then(|| reason.to_owned());
+    current().actor().cancel_self(reason);
+}
+
 /// Waits until the current scope is cancelled and says by whom.
 pub async fn cancelled() -> Cancellation {
     let Some(node) = try_current_node() else {

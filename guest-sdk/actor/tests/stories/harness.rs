@@ -158,7 +158,9 @@ impl Boundary for Recorder {
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         self.note(format!("cancel p{target}{}", because(reason)))
     }
-    fn cancel_self(&self, _: Option<String>) {}
+    fn cancel_self(&self, reason: Option<String>) {
+        self.note(format!("cancel me{}", because(reason))).unwrap();
+    }
     fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
         self.note(format!("log {message}")).unwrap();
     }
