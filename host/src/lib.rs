@@ -33,10 +33,11 @@ pub use runtime::{ActorStatus, Snapshot};
 pub use steading_actor::schema::Schema;
 pub use steading_actor::{
     AbsorbedExt, ActorId, BoxedError, BroadcastStatistics, CancelScope, Cancellation, Cause, Context, ContextBuilder,
-    ContextPayloads, Description, Either, Endpoint, EndpointInfo, EndpointKind, EndpointSchema, Error, ErrorKind,
-    JoinHandle, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result, Rung, Running,
-    Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window, cancelled,
-    checkpoint, current, fail_after, move_on_after, nursery, race, schema, scope, shield, sleep, sleep_until, timeout,
+    ContextPayloads, Description, Either, Endpoint, EndpointInfo, EndpointKind, EndpointSchema, Entry, Error,
+    ErrorKind, JoinHandle, Lease, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result,
+    Rung, Running, Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window,
+    cancel_self, cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts,
+    move_on_after, nursery, race, schema, scope, shared, shield, sleep, sleep_until, timeout,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;
