@@ -145,7 +145,7 @@ where
                     _block: Block::enter(),
                 });
             }
-            gone(&actor, &key, &resource).await?;
+            gone(actor.clone(), key.clone(), resource).await?;
         }
     }
 
@@ -175,7 +175,7 @@ where
 
     async fn leave<T>(mut self, end: Result<T>) -> Result<T> {
         if let Left::Close = self.resource.leave() {
-            self.close(end.as_ref().err()).await;
+            self.close(end.as_ref().err().cloned()).await;
         }
         self.left = true;
         let mut failures = Failures::default();
@@ -186,9 +186,9 @@ where
     }
 
     /// The last user's part: waits until it is over.
-    async fn close(&mut self, why: Option<&Error>) {
+    async fn close(&mut self, why: Option<Error>) {
         match why.filter(|_| self.resource.door.is_opening()) {
-            Some(error) => cancel_for(&self.resource.node, error),
+            Some(error) => cancel_for(&self.resource.node, &error),
             None => self.resource.door.close(),
         }
         let mut bound = scope::try_current_node().map(Bound::of);
@@ -255,20 +255,19 @@ where
     resource.tell();
 }
 
-/// Waits until a resource that is on its way out can be opened anew.
-async fn gone<K, V>(actor: &Actor, key: &K, resource: &Arc<Resource<V>>) -> Result<()>
+/// Waits until a resource that is on its way out can be opened anew. Owns all it knows: a borrowed key would
+/// have to be `Sync`.
+async fn gone<K, V>(actor: Actor, key: K, resource: Arc<Resource<V>>) -> Result<()>
 where
     K: Eq + Hash + Send + 'static,
     V: Send + 'static,
 {
-    let mut place = Place {
-        resource,
-        slot: Slot::default(),
-    };
-    poll_fn(|cx| {
+    let slot = Slot::default();
+    let mut place = Place { resource, slot };
+    poll_fn(move |cx| {
         scope::check()?;
         place.resource.register(&mut place.slot, cx.waker());
-        match actor.with_resources(|resources| resources.has(key, resource)) {
+        match actor.with_resources(|resources| resources.has(&key, &place.resource)) {
             true => Poll::Pending,
             false => Poll::Ready(Ok(())),
         }
@@ -276,12 +275,12 @@ where
     .await
 }
 
-struct Place<'a, V> {
-    resource: &'a Resource<V>,
+struct Place<V> {
+    resource: Arc<Resource<V>>,
     slot: Slot,
 }
 
-impl<V> Drop for Place<'_, V> {
+impl<V> Drop for Place<V> {
     fn drop(&mut self) {
         self.resource.unregister(&self.slot);
     }
