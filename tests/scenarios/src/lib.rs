@@ -9,12 +9,14 @@ mod broadcast;
 pub mod callee;
 mod cancelling;
 mod contexts;
+mod gathering;
 mod keeping;
 mod matrix;
 mod neighbours;
 mod notes;
 mod payloads;
 mod publishing;
+mod sharing;
 mod spawning;
 mod streaming;
 mod tasks;
@@ -22,10 +24,12 @@ mod two_way;
 pub mod typed;
 
 pub use broadcast::Broadcast;
+pub use gathering::{Cleanup, Gathering};
 pub use matrix::{When, Who};
 pub use neighbours::ActorEnd;
 pub use payloads::Expects;
 pub use publishing::Raise;
+pub use sharing::Sharing;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
@@ -138,6 +142,10 @@ pub enum Case {
     Broadcast(Broadcast),
     /// TSK.
     Tasks(Starting, Starter),
+    /// TRI and CLU.
+    Gathering(Gathering),
+    /// MOC.
+    Sharing(Sharing),
     /// MSG-1.
     CustomTypes,
     /// MSG-3.
@@ -223,6 +231,8 @@ impl Case {
             Self::OneEndNotOpened(NotOpened::CalleeOverruns) => Box::pin(streaming::callee_overruns(portal)),
             Self::ErrorBeforeStarted => Box::pin(cancelling::error_before_started(portal, component)),
             Self::Broadcast(row) => Box::pin(row.run(portal)),
+            Self::Gathering(row) => Box::pin(row.run(portal, component)),
+            Self::Sharing(row) => Box::pin(row.run(portal)),
             Self::CustomTypes => Box::pin(payloads::custom_types(portal)),
             Self::Expecting(expects) => Box::pin(payloads::expecting(portal, *expects)),
             Self::Received {
