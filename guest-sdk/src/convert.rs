@@ -52,6 +52,7 @@ pub(crate) fn event(event: events::Event) -> Event {
             rung: rung(e.rung),
         },
         E::NurseryClosed(nursery) => Event::NurseryClosed(nursery),
+        E::Exit => Event::Exit,
     }
 }
 
@@ -172,7 +173,7 @@ pub(crate) fn boxed_error(error: types::BoxedError) -> BoxedError {
     }
 }
 
-fn boxed_error_back(error: BoxedError) -> types::BoxedError {
+pub(crate) fn boxed_error_back(error: BoxedError) -> types::BoxedError {
     types::BoxedError {
         kind: error_kind_back(error.kind),
         type_name: error.type_name,

@@ -44,8 +44,8 @@ pub mod prelude {
     pub use crate::{
         AbsorbedExt, Context, Either, Entry, Error, Lease, Nursery, Policy, Portal, Result, Schema, Signature, Spec,
         Stream, StreamOptions, cancel_self, cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls,
-        gather_contexts, join, join_all, move_on_after, nursery, race, scope, select, shared, shield, sleep, timeout,
-        try_join, try_join_all,
+        gather_contexts, join, join_all, move_on_after, nursery, on_exit, race, scope, select, shared, shield, sleep,
+        timeout, try_join, try_join_all,
     };
 }
 

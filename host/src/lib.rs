@@ -37,7 +37,7 @@ pub use steading_actor::{
     ErrorKind, JoinHandle, Lease, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Result,
     Rung, Running, Side, Signature, Spec, State, Stream, StreamOptions, Subscription, TaskGroup, TrySend, Window,
     cancel_self, cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts,
-    move_on_after, nursery, race, schema, scope, shared, shield, sleep, sleep_until, timeout,
+    move_on_after, nursery, on_exit, race, schema, scope, shared, shield, sleep, sleep_until, timeout,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;

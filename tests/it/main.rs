@@ -6,6 +6,7 @@ mod examples;
 mod files;
 mod gathering;
 mod host;
+mod leaving;
 mod loader;
 mod local;
 mod logs;

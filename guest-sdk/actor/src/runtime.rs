@@ -18,6 +18,7 @@ use steading_types::{
 use crate::context::Side;
 use crate::endpoint::Invocation;
 use crate::error::{Error, Result};
+use crate::exit::Hooks;
 use crate::link::{Aftermath, Link};
 use crate::lock;
 use crate::nursery::{Child, Children};
@@ -36,6 +37,7 @@ struct Shared {
     state: Mutex<State>,
     /// Apart from the rest: keys of the user's are compared under this lock.
     resources: Mutex<Resources>,
+    hooks: Mutex<Hooks>,
     on_dirty: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -78,6 +80,7 @@ impl Actor {
             boundary,
             state: Mutex::default(),
             resources: Mutex::default(),
+            hooks: Mutex::default(),
             on_dirty: OnceLock::new(),
         }))
     }
@@ -164,6 +167,10 @@ impl Actor {
                 self.on_children(|children| children.on_ended(child, error, rung))
             }
             Event::NurseryClosed(nursery) => self.on_children(|children| children.on_closed(nursery)),
+            Event::Exit => {
+                self.on_exit_asked();
+                Aftermath::default()
+            }
         };
         (None, after)
     }
@@ -204,6 +211,7 @@ impl Actor {
             (std::mem::take(&mut state.links), after)
         };
         after.run();
+        self.drop_hooks();
         for link in links.into_values() {
             link.on_ended(Outcome::Failed(Box::new(error.clone()))).run();
         }
@@ -284,6 +292,10 @@ impl Actor {
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
             cause,
         }
+    }
+
+    pub(crate) fn with_hooks<T>(&self, change: impl FnOnce(&mut Hooks) -> T) -> T {
+        change(&mut lock(&self.0.hooks))
     }
 
     pub(crate) fn with_resources<T>(&self, change: impl FnOnce(&mut Resources) -> T) -> T {

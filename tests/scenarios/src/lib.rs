@@ -11,6 +11,7 @@ mod cancelling;
 mod contexts;
 mod gathering;
 mod keeping;
+mod leaving;
 mod matrix;
 mod neighbours;
 mod notes;
@@ -25,6 +26,7 @@ pub mod typed;
 
 pub use broadcast::Broadcast;
 pub use gathering::{Cleanup, Gathering};
+pub use leaving::Leaving;
 pub use matrix::{When, Who};
 pub use neighbours::ActorEnd;
 pub use payloads::Expects;
@@ -184,6 +186,8 @@ pub enum Case {
     ActorEnds(ActorEnd),
     /// A cancellation that bubbles through an enclosing block.
     Bubbling,
+    /// Exit hooks.
+    Leaving(Leaving),
 }
 
 impl Case {
@@ -205,6 +209,7 @@ impl Case {
             Self::Cell { who, when, expected } => Box::pin(matrix::run(component, *who, *when, expected)),
             Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)),
             Self::Bubbling => Box::pin(neighbours::bubbling(component)),
+            Self::Leaving(way) => Box::pin(leaving::run(component, *way)),
             _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
                 let end = self.against(&portal, component).await;

@@ -161,6 +161,13 @@ impl Boundary for Recorder {
     fn cancel_self(&self, reason: Option<String>) {
         self.note(format!("cancel me{}", because(reason))).unwrap();
     }
+    fn on_exit(&self) -> Result<(), Refusal> {
+        self.note("on exit".to_owned())
+    }
+    fn exited(&self, error: Option<Box<BoxedError>>) {
+        let how = error.map(|e| format!(" failed {}: {}", e.kind, e.message));
+        self.note(format!("exited{}", how.unwrap_or_default())).unwrap();
+    }
     fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
         self.note(format!("log {message}")).unwrap();
     }
@@ -309,6 +316,16 @@ impl World {
 
     pub fn nursery_closed(&self, nursery: Key) {
         self.deliver(Event::NurseryClosed(nursery));
+    }
+
+    /// The host asks for the exit hooks; the task that runs them.
+    pub fn exit(&self) -> Option<Task<()>> {
+        self.deliver(Event::Exit);
+        let task = self.actor.exit_task()?;
+        Some(Task::new(Box::pin(async move {
+            task.await;
+            Ok(())
+        })))
     }
 
     /// Lets time pass.

@@ -7,6 +7,7 @@ mod cancel;
 mod context;
 mod ending;
 mod error;
+mod exit;
 mod laws;
 mod nursery;
 mod stream;

@@ -51,6 +51,7 @@ pub(crate) struct Monitor {
     sides: BTreeMap<SideId, Side>,
     children_ended: BTreeSet<(usize, Key)>,
     nurseries_closed: BTreeSet<(usize, Key)>,
+    exits: BTreeSet<usize>,
 }
 
 impl Monitor {
@@ -173,6 +174,7 @@ impl Monitor {
             Event::NurseryClosed(key) => {
                 assert!(self.nurseries_closed.insert((actor, *key)), "a nursery closed twice");
             }
+            Event::Exit => assert!(self.exits.insert(actor), "asked for the exit hooks twice"),
             Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
         }
     }
@@ -249,6 +251,6 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),
         Event::Start(start) => Some(start.context),
-        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) => None,
+        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) | Event::Exit => None,
     }
 }

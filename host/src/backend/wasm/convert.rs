@@ -106,6 +106,7 @@ fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::E
             rung: lend_rung(*rung),
         }),
         E::NurseryClosed(nursery) => events::Event::NurseryClosed(*nursery),
+        E::Exit => events::Event::Exit,
     }
 }
 
@@ -322,7 +323,7 @@ fn directory(directory: nursery::Directory) -> ours::Directory {
     }
 }
 
-fn take_error(error: owned::BoxedError) -> ours::BoxedError {
+pub(super) fn take_error(error: owned::BoxedError) -> ours::BoxedError {
     ours::BoxedError {
         kind: take_kind(error.kind),
         type_name: error.type_name,
