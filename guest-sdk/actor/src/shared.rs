@@ -31,7 +31,12 @@ use crate::waiters::Slot;
 /// async fn with_ticks<T>(portal: &Portal, body: impl AsyncFnOnce(Subscription<(), Tick>) -> Result<T>) -> Result<T> {
 ///     let portal = portal.clone();
 ///     let open = |entry: Entry<Stream<(), Tick>>| async move {
-///         let block = async |ctx: Context<(), Tick>, ()| ctx.stream(async |ticks| entry.hold(ticks).await).await;
+///         let block = async |ctx: Context<(), Tick>, ()| {
+///             ctx.stream(async |ticks| entry.hold(ticks).await).await?;
+///             // Or the last user would wait until the ticks end by themselves.
+///             ctx.cancel("nobody listens").await;
+///             Ok(())
+///         };
 ///         portal.open_context("ticks", &(), block).await
 ///     };
 ///     shared("ticks", open, async |ticks| body(ticks.subscribe()?).await).await
@@ -50,8 +55,8 @@ use crate::waiters::Slot;
 /// Failures of the body and of the resource, both as a group. One that fails to open, or while it is open,
 /// fails every user of that moment, with the same error; one that fails to close fails the last user, and
 /// takes the place of its cancellation. Of kind `NotStarted` if it ends well and has held nothing, of kind
-/// `InvalidOperation` if `open` asks for the very resource it opens. Else the cancellation of the current
-/// scope.
+/// `InvalidOperation` if `open` asks for the very resource it opens (two that ask for each other are not
+/// found out, and wait until somebody cancels them). Else the cancellation of the current scope.
 ///
 /// # Panics
 /// Outside a task of an actor.
