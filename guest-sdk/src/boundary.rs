@@ -2,10 +2,12 @@
 
 use std::sync::OnceLock;
 
-use steading_types::{ActorId, Boundary, BoxedError, Ending, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec};
+use steading_types::{
+    ActorId, Boundary, BoxedError, Ending, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec, Supervision,
+};
 
 use crate::bindings::steading::actor::{context, log, nursery, runtime, stream, types};
-use crate::convert;
+use crate::{convert, supervision};
 
 /// What a guest actor runs over.
 pub(crate) struct WitBoundary;
@@ -74,8 +76,8 @@ impl Boundary for WitBoundary {
         refused(stream::stop(context))
     }
 
-    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
-        nursery::open(parent).map_err(convert::refusal)
+    fn nursery_open(&self, parent: Option<Key>, rules: Supervision) -> Result<Key, Refusal> {
+        nursery::open(parent, supervision::rules(rules)).map_err(convert::refusal)
     }
 
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
@@ -90,8 +92,18 @@ impl Boundary for WitBoundary {
         nursery::close(nursery);
     }
 
+    fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal> {
+        let failure = failure.map(|error| convert::boxed_error_back(*error));
+        let fate = nursery::child_done(child, failure.as_ref());
+        fate.map(supervision::fate).map_err(convert::refusal)
+    }
+
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         refused(nursery::cancel_actor(target, reason.as_deref()))
+    }
+
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        refused(nursery::kill_actor(target))
     }
 
     fn cancel_self(&self, reason: Option<String>) {

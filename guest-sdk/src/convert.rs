@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind,
-    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Rung, Spec, Start, Uuid, Window,
+    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted, Rung, Spec, Start, Uuid,
+    Window,
 };
 
 use crate::bindings;
 use crate::bindings::steading::actor::{context, events, log, nursery, stream, types};
+use crate::supervision::{self, fate};
 
 pub(crate) fn event(event: events::Event) -> Event {
     use events::Event as E;
@@ -50,6 +52,17 @@ pub(crate) fn event(event: events::Event) -> Event {
             child: e.child,
             error: e.error.map(|error| Box::new(boxed_error(error))),
             rung: rung(e.rung),
+            fate: fate(e.fate),
+        },
+        E::ChildRestarted(e) => Event::ChildRestarted(Restarted {
+            ended: e.ended,
+            child: e.child,
+            id: actor_id(e.id),
+        }),
+        E::ChildFailed(e) => Event::ChildFailed {
+            child: e.child,
+            error: Box::new(boxed_error(e.error)),
+            fatal: e.fatal,
         },
         E::NurseryClosed(nursery) => Event::NurseryClosed(nursery),
         E::Exit => Event::Exit,
@@ -286,6 +299,7 @@ pub(crate) fn spec(spec: Spec) -> nursery::ActorSpec {
         args: spec.args,
         env: spec.env,
         memory: spec.memory,
+        restart: supervision::restart(spec.restart),
     }
 }
 

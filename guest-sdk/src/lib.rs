@@ -28,6 +28,7 @@ mod convert;
 mod errors;
 mod executor;
 mod logging;
+mod supervision;
 
 pub use futures_util::future::{join_all, try_join_all};
 pub use futures_util::{join, try_join};
@@ -42,10 +43,10 @@ pub mod prelude {
     pub use log::{debug, error, info, trace, warn};
 
     pub use crate::{
-        AbsorbedExt, Context, Either, Entry, Error, Lease, Nursery, Policy, Portal, Result, Schema, Signature, Spec,
-        Stream, StreamOptions, cancel_self, cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls,
-        gather_contexts, join, join_all, move_on_after, nursery, on_exit, race, scope, select, shared, shield, sleep,
-        timeout, try_join, try_join_all,
+        AbsorbedExt, Context, Either, Entry, Error, Lease, Nursery, Policy, Portal, Restart, Result, Schema, Signature,
+        Spec, Stream, StreamOptions, Supervisor, cancel_self, cancelled, checkpoint, cluster, current, fail_after,
+        gather, gather_calls, gather_contexts, join, join_all, move_on_after, nursery, on_exit, race, scope, select,
+        shared, shield, sleep, timeout, try_join, try_join_all,
     };
 }
 

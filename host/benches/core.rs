@@ -7,8 +7,8 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use steading_proto::{Core, Dest, Endpoint, Event, Frame, Limits, Output, codec};
 use steading_types::{
-    ActorId, ComponentRef, Ending, EndpointKind, EndpointSchema, Key, OpenOptions, PortalKey, Spec, Uuid, Window,
-    push_message,
+    ActorId, ComponentRef, Ending, EndpointKind, EndpointSchema, Key, OpenOptions, PortalKey, Spec, Supervision, Uuid,
+    Window, push_message,
 };
 
 const CALLER: usize = 0;
@@ -24,7 +24,9 @@ impl Pair {
     fn new() -> Self {
         let ids = [1, 2].map(|low| ActorId::new("actor", Uuid { high: 0, low }));
         let mut caller = Core::new(ids[CALLER].clone(), Vec::new(), None, Limits::DEFAULT);
-        let nursery = caller.nursery_open(None).expect("the first one");
+        let nursery = caller
+            .nursery_open(None, Supervision::default())
+            .expect("the first one");
         let portal = caller
             .spawn(nursery, spec(), ids[CALLEE].clone(), CALLEE)
             .expect("the first child");

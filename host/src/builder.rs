@@ -359,6 +359,7 @@ impl Code {
             args: Vec::new(),
             env: Vec::new(),
             memory: None,
+            restart: steading_types::Restart::default(),
         }
     }
 

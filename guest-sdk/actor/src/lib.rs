@@ -8,6 +8,7 @@
 
 mod block;
 mod broadcast;
+mod children;
 mod cluster;
 mod codec;
 mod context;
@@ -30,12 +31,14 @@ mod shared;
 mod signature;
 mod state;
 mod stream;
+mod supervisor;
 mod tasks;
 mod timer;
 mod verdict;
 mod waiters;
 
 pub use broadcast::{BroadcastStatistics, OnLag, Subscription};
+pub use children::End;
 pub use cluster::cluster;
 pub use codec::{decode, encode};
 pub use context::{Context, Side};
@@ -56,10 +59,12 @@ pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;
 pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, ContextPayloads, Description, EndpointInfo, EndpointKind, EndpointSchema,
-    ErrorKind, Level, Outcome, Parameter, Payloads, Policy, Rung, Spec, Window,
+    ActorId, Backoff, BoxedError, Cancellation, Cause, ContextPayloads, Description, EndpointInfo, EndpointKind,
+    EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter, Payloads, Policy, Restart,
+    RestartWhen, Rung, Spec, Strategy, Window,
 };
 pub use stream::{Stream, TrySend};
+pub use supervisor::Supervisor;
 pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};
 pub use timer::{fail_after, move_on_after, sleep, sleep_until, timeout};
 

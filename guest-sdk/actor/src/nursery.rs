@@ -15,118 +15,16 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Key, PortalKey, Refusal, Rung, Spec};
+use steading_types::{Cause, Fate, Key, Spec, Supervision};
 
+use crate::children::{Children, Line, LineState, Scope};
 use crate::error::{Error, Result};
 use crate::link::Aftermath;
-use crate::portal::{self, Portal};
-use crate::runtime::{Actor, KeyMap};
+use crate::portal::Portal;
+use crate::runtime::Actor;
 use crate::scope::{self, Block, Node, Watch, scoped};
 use crate::waiters::{Slot, Waiters, Woken};
 use crate::{codec, lock};
-
-/// The children of one actor, and the nurseries they are in.
-#[derive(Default)]
-pub(crate) struct Children {
-    children: KeyMap<Child>,
-    nurseries: KeyMap<Scope>,
-}
-
-/// One child actor.
-pub(crate) struct Child {
-    nursery: Key,
-    id: Option<ActorId>,
-    ended: Option<(Option<Error>, Rung)>,
-    waiters: Waiters,
-}
-
-/// What a nursery block must know of its children.
-#[derive(Default)]
-struct Scope {
-    node: Option<Arc<Node>>,
-    failures: Vec<Error>,
-    closed: bool,
-    waiters: Waiters,
-}
-
-impl Children {
-    pub(crate) fn child(&mut self, key: PortalKey) -> Option<&mut Child> {
-        self.children.get_mut(&key)
-    }
-
-    pub(crate) fn on_up(&mut self, key: PortalKey, id: ActorId) -> Aftermath {
-        let mut after = Aftermath::default();
-        if let Some(child) = self.children.get_mut(&key) {
-            child.id = Some(id);
-            child.waiters.drain_into(&mut after.wakers);
-        }
-        after
-    }
-
-    pub(crate) fn on_ended(&mut self, key: PortalKey, error: Option<Box<BoxedError>>, rung: Rung) -> Aftermath {
-        let mut after = Aftermath::default();
-        let Some(child) = self.children.get_mut(&key) else {
-            return after;
-        };
-        let error = error.map(|error| Error::from(*error));
-        child.ended = Some((error.clone(), rung));
-        // A child that never came up is reported by the `start_actor` that waits for it.
-        let reported = child.id.is_none() && !child.waiters.is_empty();
-        child.waiters.drain_into(&mut after.wakers);
-        let nursery = self.nurseries.get_mut(&child.nursery);
-        if let (Some(nursery), Some(error), false) = (nursery, error, reported) {
-            nursery.fail(error, &mut after);
-        }
-        after
-    }
-
-    pub(crate) fn on_closed(&mut self, key: Key) -> Aftermath {
-        let mut after = Aftermath::default();
-        if let Some(nursery) = self.nurseries.get_mut(&key) {
-            nursery.closed = true;
-            nursery.waiters.drain_into(&mut after.wakers);
-        }
-        after
-    }
-
-    pub(crate) fn fail_all(&mut self, error: &BoxedError) -> Aftermath {
-        let mut after = Aftermath::default();
-        for child in self.children.values_mut().filter(|child| child.ended.is_none()) {
-            child.ended = Some((Some(Error::from(error.clone())), Rung::AlreadyGone));
-            child.waiters.drain_into(&mut after.wakers);
-        }
-        for nursery in self.nurseries.values_mut() {
-            nursery.closed = true;
-            nursery.fail(Error::from(error.clone()), &mut after);
-        }
-        after
-    }
-
-    fn forget(&mut self, nursery: Key) -> Option<Scope> {
-        self.children.retain(|_, child| child.nursery != nursery);
-        self.nurseries.remove(&nursery)
-    }
-}
-
-impl Scope {
-    fn fail(&mut self, error: Error, after: &mut Aftermath) {
-        if let Some(node) = &self.node {
-            let cancellation = error
-                .cancellation()
-                .cloned()
-                .unwrap_or_else(|| steading_types::Cancellation {
-                    canceller: node.actor().me().clone(),
-                    reason: Some(error.to_string()),
-                    cause: Cause::ParentTeardown,
-                });
-            after.cancel.push((node.clone(), cancellation));
-        }
-        if !self.failures.iter().any(|known| known.is_same(&error)) {
-            self.failures.push(error);
-        }
-        self.waiters.drain_into(&mut after.wakers);
-    }
-}
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -162,7 +60,7 @@ pub async fn nursery<T, F>(body: F) -> Result<T>
 where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
-    run(scope::current().actor().clone(), body).await
+    run(scope::current().actor().clone(), Supervision::default(), body).await
 }
 
 impl Actor {
@@ -174,7 +72,7 @@ impl Actor {
     where
         F: AsyncFnOnce(Nursery) -> Result<T>,
     {
-        run(self.clone(), body)
+        run(self.clone(), Supervision::default(), body)
     }
 }
 
@@ -189,19 +87,23 @@ impl Nursery {
     /// When it cannot be started (unknown component, limits, nursery closing); the cancellation of the
     /// current scope.
     pub async fn start_actor(&self, spec: Spec) -> Result<Portal> {
+        let line = self.spawn(spec)?;
+        let (it, id) = line.start().await?;
+        Ok(self.0.actor.portal_into(line, it, id))
+    }
+
+    fn spawn(&self, spec: Spec) -> Result<Arc<Line>> {
         scope::check()?;
         let Shared { actor, key, .. } = &*self.0;
-        let child = actor.with_children(|children| {
+        actor.with_children(|children| {
             let child = actor.boundary().spawn(*key, spec)?;
-            children.children.insert(child, Child::new(*key));
-            Ok::<_, Error>(child)
-        })?;
-        let id = wait_child(actor, child, Child::came_up).await?;
-        Ok(actor.portal(child, id))
+            Ok(children.add(*key, child))
+        })
     }
 
     /// Starts a child actor for one call: when the result is in, the child is cancelled. The result is
-    /// read from the handle, within the block or after it. A call that fails fails the nursery.
+    /// read from the handle, within the block or after it. A call that fails is a failure of the child: by
+    /// default it fails the nursery; if the spec says so, the child is started again and called again.
     pub fn run_in_actor<R, A>(&self, spec: Spec, endpoint: &str, args: &A) -> Running<R>
     where
         A: Serialize + ?Sized,
@@ -238,11 +140,12 @@ impl Nursery {
         self.0.actor.boundary().nursery_cancel(self.0.key, reason);
     }
 
+    /// A failure that the host knows nothing of: it arose before there was a child.
     fn fail(&self, error: &Error) {
         let mut after = Aftermath::default();
         self.0.actor.with_children(|children| {
-            if let Some(nursery) = children.nurseries.get_mut(&self.0.key) {
-                nursery.fail(error.clone(), &mut after);
+            if let Some(nursery) = children.nursery(self.0.key) {
+                nursery.fail(error.clone(), true, &mut after);
             }
         });
         after.run();
@@ -293,11 +196,6 @@ pub(crate) struct Once {
 
 async fn run_once(nursery: Nursery, once: Once, slot: Arc<Mutex<ResultSlot>>) {
     let result = call_once(&nursery, once).await;
-    if let Err(error) = &result
-        && !error.is_cancelled()
-    {
-        nursery.fail(error);
-    }
     let mut woken = Woken::default();
     let mut slot = lock(&slot);
     slot.result = Some(result);
@@ -306,77 +204,49 @@ async fn run_once(nursery: Nursery, once: Once, slot: Arc<Mutex<ResultSlot>>) {
     woken.wake();
 }
 
+/// Calls a child's endpoint, again as often as it starts again.
 async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
-    let args = once.args?;
-    let portal = nursery.start_actor(once.spec).await?;
-    let context = portal.context(&once.endpoint).schema(once.schema);
-    let result = context.encoded(args).call().await;
-    // Refused only if it is dead already; that it ends is what the nursery waits for.
-    nursery.0.actor.boundary().cancel_actor(portal.key(), None).ok();
-    result
-}
-
-impl Child {
-    fn new(nursery: Key) -> Self {
-        Self {
-            nursery,
-            id: None,
-            ended: None,
-            waiters: Waiters::default(),
+    let start = async || {
+        let args = once.args?;
+        Ok::<_, Error>((nursery.spawn(once.spec)?, args))
+    };
+    let (line, args) = start().await.inspect_err(|error| {
+        if !error.is_cancelled() {
+            nursery.fail(error);
         }
-    }
-
-    fn came_up(&mut self) -> Option<Result<ActorId>> {
-        match (&self.id, &self.ended) {
-            (_, Some((error, _))) => Some(Err(error.clone().unwrap_or_else(never_up))),
-            (Some(id), None) => Some(Ok(id.clone())),
-            (None, None) => None,
+    })?;
+    let mut last = None;
+    loop {
+        let (it, id) = match line.wait(LineState::running).await {
+            Ok(running) => running,
+            // It was to start again, and then was not: how it had ended is all there is.
+            Err(error) => return last.unwrap_or(Err(error)),
+        };
+        let portal = nursery.0.actor.portal_into(line.clone(), it, id);
+        let context = portal.context(&once.endpoint).schema(once.schema);
+        let result = context.encoded(args.clone()).call().await;
+        if !starts_again(nursery, &line, &portal, &result).await {
+            return result;
         }
+        last = Some(result);
     }
 }
 
-fn never_up() -> Error {
-    Error::fault(ErrorKind::SpawnFailed, "the child ended before it was up")
-}
-
-/// Waits for something to become true of a child.
-async fn wait_child<T>(
-    actor: &Actor,
-    key: PortalKey,
-    mut step: impl FnMut(&mut Child) -> Option<Result<T>>,
-) -> Result<T> {
-    let mut slot = Slot::default();
-    poll_fn(|cx| {
-        let answer = actor.with_child(key, |child| {
-            let answer = step(child).or_else(|| scope::check().err().map(Err));
-            if answer.is_none() {
-                child.waiters.register(&mut slot, cx.waker());
-            }
-            answer
-        });
-        match answer {
-            Some(Some(answer)) => Poll::Ready(answer),
-            Some(None) => Poll::Pending,
-            None => Poll::Ready(Err(portal::not_a_child())),
-        }
-    })
-    .await
-}
-
-/// Asks a child to end and waits until it is reaped.
-pub(crate) async fn cancel_child(actor: &Actor, key: PortalKey, reason: &str) -> Result<Rung> {
-    let known = actor.with_child(key, |child| child.ended.is_some());
-    match known {
-        None => return Err(portal::not_a_child()),
-        Some(true) => return Ok(Rung::AlreadyGone),
-        Some(false) => {}
+/// Says how the call of a child has ended, and hears whether the child starts again.
+async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &Result<Bytes>) -> bool {
+    let boundary = nursery.0.actor.boundary();
+    let failure = result.as_ref().err().filter(|error| !error.is_cancelled());
+    if failure.is_none() && scope::check().is_err() {
+        // Not how it ended, but how we did. Refused only if it is dead already.
+        boundary.cancel_actor(portal.key(), None).ok();
+        return false;
     }
-    let reason = (!reason.is_empty()).then(|| reason.to_owned());
-    match actor.boundary().cancel_actor(key, reason) {
-        Ok(()) | Err(Refusal::Ended | Refusal::UnknownKey) => {}
-        Err(refusal) => return Err(Error::refused("cancel_actor", refusal)),
+    let failure = failure.map(|error| Box::new(error.to_boxed(nursery.0.actor.me())));
+    // Refused if it died of it, and was decided on already: then its end says the same.
+    if matches!(boundary.child_done(portal.key(), failure), Ok(Fate::Over | Fate::Fatal)) {
+        return false;
     }
-    wait_child(actor, key, |child| child.ended.as_ref().map(|(_, rung)| Ok(*rung))).await
+    portal.closed().await.is_ok() && !line.look(|state| state.over)
 }
 
 /// An open nursery. Dropped early, its children are cancelled and it takes no more.
@@ -389,20 +259,16 @@ struct Held {
 }
 
 impl Held {
-    fn open(actor: Actor) -> Result<Self> {
+    fn open(actor: Actor, rules: Supervision) -> Result<Self> {
         let _block = Block::enter();
         let node = Node::inside_current(&actor);
         let key = actor.with_children(|children| {
             let parent = node.context_of(&actor);
             let key = actor
                 .boundary()
-                .nursery_open(parent)
+                .nursery_open(parent, rules)
                 .map_err(|r| Error::refused("nursery", r))?;
-            let scope = Scope {
-                node: Some(node.clone()),
-                ..Scope::default()
-            };
-            children.nurseries.insert(key, scope);
+            children.open(key, Scope::around(node.clone()));
             Ok::<_, Error>(key)
         })?;
         let watch = Watch::new(node.clone());
@@ -446,7 +312,7 @@ impl Held {
             self.close();
         }
         let Shared { actor, key, .. } = &*self.nursery.0;
-        let closed = actor.with_children(|children| match children.nurseries.get_mut(key) {
+        let closed = actor.with_children(|children| match children.nursery(*key) {
             Some(nursery) if !nursery.closed => {
                 nursery.waiters.register(slot, cx.waker());
                 false
@@ -458,8 +324,7 @@ impl Held {
 
     fn failures(&self) -> Vec<Error> {
         let Shared { actor, key, .. } = &*self.nursery.0;
-        let failures = |children: &mut Children| Some(std::mem::take(&mut children.nurseries.get_mut(key)?.failures));
-        actor.with_children(failures).unwrap_or_default()
+        actor.with_children(|children: &mut Children| children.failures(*key))
     }
 }
 
@@ -498,11 +363,11 @@ impl Tasks {
     }
 }
 
-async fn run<T, F>(actor: Actor, body: F) -> Result<T>
+pub(crate) async fn run<T, F>(actor: Actor, rules: Supervision, body: F) -> Result<T>
 where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
-    let mut held = Held::open(actor)?;
+    let mut held = Held::open(actor, rules)?;
     let mut tasks = Tasks::default();
     let nursery = held.nursery.clone();
     let body_end = {

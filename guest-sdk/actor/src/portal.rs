@@ -1,23 +1,36 @@
 //! The handle for calling into another actor.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, OpenOptions, PortalKey, Rung, Window};
+use steading_types::{ActorId, Cause, OpenOptions, PortalKey, Rung, Window};
 
+use crate::children::{self, End, Incarnation, Line};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::race::{Either, race};
 use crate::runtime::Actor;
-use crate::{block, codec, nursery, scope};
+use crate::scope::{Node, scoped};
+use crate::timer::Alarm;
+use crate::{block, codec, scope};
 
 /// A way to an actor. A handle: clones lead to the same actor.
+///
+/// To one actor, not to its name: when a child is started again, its contexts have failed, and the portals to
+/// it lead nowhere any more. [`successor`](Self::successor) is the way to the one that took its place.
 #[derive(Clone)]
 pub struct Portal {
     actor: Actor,
     key: PortalKey,
     id: ActorId,
+    /// To a child of `actor`.
+    child: Option<(Arc<Line>, Arc<Incarnation>)>,
 }
 
 impl fmt::Debug for Portal {
@@ -28,7 +41,18 @@ impl fmt::Debug for Portal {
 
 impl Portal {
     pub(crate) fn new(actor: Actor, key: PortalKey, id: ActorId) -> Self {
-        Self { actor, key, id }
+        Self {
+            actor,
+            key,
+            id,
+            child: None,
+        }
+    }
+
+    pub(crate) fn into_line(actor: Actor, line: Arc<Line>, it: Arc<Incarnation>, id: ActorId) -> Self {
+        let key = it.key;
+        let child = Some((line, it));
+        Self { actor, key, id, child }
     }
 
     /// Who it leads to.
@@ -93,12 +117,108 @@ impl Portal {
     }
 
     /// Asks the whole actor, a child of this one, to end, and waits until it is dead and reaped. Answers
-    /// which rung of the host's ladder it took. An empty `reason` is none.
+    /// which rung of the host's ladder it took: `AlreadyGone` also where it had ended and was to start again,
+    /// which it then does not. An empty `reason` is none (semantics 10).
     ///
     /// # Errors
     /// When the actor is not a child of this one; the cancellation of the current scope.
     pub async fn cancel_actor(&self, reason: &str) -> Result<Rung> {
-        nursery::cancel_child(&self.actor, self.key, reason).await
+        let (line, it) = children::of(self.child.as_ref())?;
+        children::cancel_child(&self.actor, line, it, reason).await
+    }
+
+    /// As [`cancel_actor`](Self::cancel_actor), and the actor has no more than this time to end: then it is
+    /// interrupted, and its store dropped if that is not enough (semantics 10). Without it, it has the host's
+    /// grace, which this can shorten only. Its own children still have theirs.
+    ///
+    /// # Errors
+    /// As [`cancel_actor`](Self::cancel_actor).
+    pub async fn cancel_actor_within(&self, reason: &str, deadline: Duration) -> Result<Rung> {
+        let cancel = self.cancel_actor(reason);
+        match race(cancel, Alarm::after(&self.actor, deadline)).await {
+            Either::Left(end) => end,
+            Either::Right(()) => {
+                // Refused only if it has just died by itself.
+                self.actor.boundary().kill_actor(self.key).ok();
+                let end = self.closed().await?;
+                Ok(end.rung)
+            }
+        }
+    }
+
+    /// Waits until the actor, a child of this one, is dead and reaped, and says how it ended. Asking again
+    /// answers the same, also after the nursery's block. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the actor is not a child of this one; the cancellation of the current scope.
+    pub async fn closed(&self) -> Result<End> {
+        let (line, it) = children::of(self.child.as_ref())?;
+        line.wait(|_| it.end().cloned().map(Ok)).await
+    }
+
+    /// Waits for the actor that was started in this one's place, and answers the way to it: to the latest, if
+    /// there were several. Cancel-safe.
+    ///
+    /// ```ignore
+    /// let mut worker = nursery.start_actor(Spec::this_component("worker").restart(Restart::permanent())).await?;
+    /// let answer = match worker.call("work", &job).await {
+    ///     Err(error) if !error.is_cancelled() => {
+    ///         worker = worker.successor().await?;
+    ///         worker.call("work", &job).await
+    ///     }
+    ///     answer => answer,
+    /// };
+    /// ```
+    ///
+    /// # Errors
+    /// How the last of them failed, once none is started any more, or `LinkClosed` if it did not fail; when the
+    /// actor is not a child of this one; the cancellation of the current scope.
+    pub async fn successor(&self) -> Result<Self> {
+        let (line, it) = self.child.as_ref().ok_or_else(not_a_child)?;
+        let (next, id) = line
+            .wait(|state| {
+                state
+                    .running()
+                    .filter(|next| !matches!(next, Ok((next, _)) if next.key == it.key))
+            })
+            .await?;
+        Ok(Self::into_line(self.actor.clone(), line.clone(), next, id))
+    }
+
+    /// How often an actor was started in this one's place, or before it: 0 unless its spec says `restart`.
+    pub fn restarts(&self) -> u32 {
+        let line = self.child.as_ref().map(|(line, _)| line);
+        line.map_or(0, |line| line.look(|state| state.restarts()))
+    }
+
+    /// Runs `body` and lets the failure of the actor, a child of this one, be its failure too: it is then
+    /// cancelled, and its end awaited. An end without a failure goes unnoticed.
+    ///
+    /// # Errors
+    /// The body's own; else how the actor failed; when the actor is not a child of this one.
+    pub async fn link<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
+        children::of(self.child.as_ref())?;
+        let node = Node::inside_current(&self.actor);
+        let mut body = pin!(scoped(node.clone(), body));
+        let mut closed = pin!(self.closed());
+        let (mut failure, mut lives) = (None, true);
+        let end = poll_fn(|cx| {
+            if lives && let Poll::Ready(end) = closed.as_mut().poll(cx) {
+                lives = false;
+                if let Ok(End { error: Some(error), .. }) = end {
+                    let reason = format!("{} failed: {error}", self.id);
+                    node.cancel(self.actor.cancellation(&reason, Cause::PeerLost));
+                    failure = Some(error);
+                }
+            }
+            body.as_mut().poll(cx)
+        })
+        .await
+        .and_then(|end| end);
+        match (end, failure) {
+            (Err(error), Some(failure)) if error.is_cancelled() => Err(failure),
+            (end, _) => end,
+        }
     }
 }
 

@@ -15,13 +15,13 @@ use steading_types::{
     ActorId, Boundary, BoxedError, Cancellation, Event, Key, OpenOptions, Outcome, PortalKey, Start, Window,
 };
 
+use crate::children::{Children, Incarnation, Line};
 use crate::context::Side;
 use crate::endpoint::Invocation;
 use crate::error::{Error, Result};
 use crate::exit::Hooks;
 use crate::link::{Aftermath, Link};
 use crate::lock;
-use crate::nursery::{Child, Children};
 use crate::portal::Portal;
 use crate::resource::Resources;
 use crate::timer::Timers;
@@ -112,6 +112,11 @@ impl Actor {
         Portal::new(self.clone(), key, id)
     }
 
+    /// A portal to a child of this actor's.
+    pub(crate) fn portal_into(&self, line: Arc<Line>, it: Arc<Incarnation>, id: ActorId) -> Portal {
+        Portal::into_line(self.clone(), line, it, id)
+    }
+
     /// Takes in what happened. A `Start` comes back as the invocation of an endpoint, to be run.
     pub fn deliver(&self, event: Event) -> Option<Invocation> {
         let (invocation, after) = self.take_in(event);
@@ -163,8 +168,15 @@ impl Actor {
             Event::Cancel { context, cancellation } => self.on_link(context, |link| link.on_cancel(cancellation)),
             Event::Ended { context, outcome } => self.on_link(context, |link| link.on_ended(outcome)),
             Event::ChildUp { child, id } => self.on_children(|children| children.on_up(child, id)),
-            Event::ChildEnded { child, error, rung } => {
-                self.on_children(|children| children.on_ended(child, error, rung))
+            Event::ChildEnded {
+                child,
+                error,
+                rung,
+                fate,
+            } => self.on_children(|children| children.on_ended(child, error, rung, fate)),
+            Event::ChildRestarted(restarted) => self.on_children(|children| children.on_restarted(restarted)),
+            Event::ChildFailed { child, error, fatal } => {
+                self.on_children(|children| children.on_failed(child, *error, fatal))
             }
             Event::NurseryClosed(nursery) => self.on_children(|children| children.on_closed(nursery)),
             Event::Exit => {
@@ -278,11 +290,6 @@ impl Actor {
 
     pub(crate) fn with_children<T>(&self, change: impl FnOnce(&mut Children) -> T) -> T {
         change(&mut lock(&self.0.state).children)
-    }
-
-    /// Looks at a child this actor may still know.
-    pub(crate) fn with_child<T>(&self, child: PortalKey, look: impl FnOnce(&mut Child) -> T) -> Option<T> {
-        self.with_children(|children| children.child(child).map(look))
     }
 
     /// The error as which a refused or impossible state is raised with this actor as its source.

@@ -264,16 +264,23 @@ impl Drop for Block {
 pub(crate) async fn scoped<F: Future>(node: Arc<Node>, future: F) -> Result<F::Output> {
     let mut future = pin!(future);
     let mut watch = Watch::new(node.clone());
+    // Whether the future was polled since the cancel: it may have come from another thread in the middle of
+    // a poll, and what waits in this library is to fail, not to be dropped.
+    let mut knows = false;
     poll_fn(|cx| {
         let _entered = node.enter();
-        if let Poll::Ready(value) = future.as_mut().poll(cx) {
-            return Poll::Ready(Ok(value));
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            watch.register(cx.waker());
+            if !node.is_cancelled() || node.blocks.load(Ordering::Acquire) > 0 {
+                return Poll::Pending;
+            }
+            if std::mem::replace(&mut knows, true) {
+                return Poll::Ready(Err(node.raise()));
+            }
         }
-        watch.register(cx.waker());
-        if node.is_cancelled() && node.blocks.load(Ordering::Acquire) == 0 {
-            return Poll::Ready(Err(node.raise()));
-        }
-        Poll::Pending
     })
     .await
 }

@@ -71,9 +71,4 @@ impl Waiters {
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
-
-    /// Does anybody wait?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
 }

@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 
-use crate::{ActorId, BoxedError, Cancellation, EndpointSchema, Flow, Key, Outcome, Policy, PortalKey};
+use crate::{
+    ActorId, BoxedError, Cancellation, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restart, Restarted,
+    Supervision,
+};
 
 /// "No timer": the time that never comes.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -158,6 +161,8 @@ pub struct Spec {
     pub env: Vec<(String, String)>,
     /// Bytes of linear memory over all memories; the parent's own limit if `None`.
     pub memory: Option<u64>,
+    /// When it is started again.
+    pub restart: Restart,
 }
 
 impl Spec {
@@ -180,6 +185,7 @@ impl Spec {
             args: Vec::new(),
             env: Vec::new(),
             memory: None,
+            restart: Restart::default(),
         }
     }
 
@@ -223,6 +229,13 @@ impl Spec {
     /// Limits its linear memory, in bytes.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// Has it started again when it ends. A restarted child is a fresh instance with the same name and another
+    /// uuid.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
         self
     }
 }
@@ -333,6 +346,19 @@ pub enum Event {
         error: Option<Box<BoxedError>>,
         /// How hard it was to end it.
         rung: Rung,
+        /// What becomes of it, and of its nursery.
+        fate: Fate,
+    },
+    /// A child that had ended starts again.
+    ChildRestarted(Restarted),
+    /// A child has failed, and is not started again: its nursery raises this.
+    ChildFailed {
+        /// Its portal.
+        child: PortalKey,
+        /// How.
+        error: Box<BoxedError>,
+        /// Whether everybody in the nursery is cancelled for it.
+        fatal: bool,
     },
     /// Every child of a closing nursery is dead.
     NurseryClosed(Key),
@@ -443,15 +469,20 @@ pub trait Boundary: Send + Sync + 'static {
     /// Sends no more.
     fn stop(&self, context: Key) -> Result<(), Refusal>;
     /// Opens a nursery owned by the task of `parent`, or by the actor.
-    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal>;
+    fn nursery_open(&self, parent: Option<Key>, supervision: Supervision) -> Result<Key, Refusal>;
     /// Starts a child.
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError>;
     /// Asks every child of a nursery to end.
     fn nursery_cancel(&self, nursery: Key, reason: Option<String>);
     /// Admits no more children; [`Event::NurseryClosed`] comes when all are dead.
     fn nursery_close(&self, nursery: Key);
-    /// Asks one child to end.
+    /// What this child was started for is done, or has failed: it is asked to end, and this counts as how it
+    /// ended. Answers what becomes of it.
+    fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal>;
+    /// Asks one child to end; one that was to be started again is not.
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal>;
+    /// One child has had the time it was given to end: it is interrupted, and dropped if that is not enough.
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal>;
     /// Asks for this whole actor to be cancelled.
     fn cancel_self(&self, reason: Option<String>);
     /// There is something to do before this actor leaves; [`Event::Exit`] says when. Idempotent.

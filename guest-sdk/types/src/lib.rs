@@ -9,6 +9,7 @@ mod error;
 mod flow;
 mod identity;
 mod schema;
+mod supervision;
 
 pub use boundary::{
     Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,
@@ -18,3 +19,4 @@ pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};
 pub use schema::{ContextPayloads, EndpointSchema, Payloads};
+pub use supervision::{Backoff, FailureMatch, Fate, Intensity, Restart, RestartWhen, Restarted, Strategy, Supervision};

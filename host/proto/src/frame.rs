@@ -110,6 +110,9 @@ pub enum Frame {
         #[n(1)]
         window: Window,
     },
+    /// To a child that was asked to end: its time is up (semantics 10).
+    #[n(14)]
+    Force,
 }
 
 /// The contents of [`Frame::Start`].
@@ -182,6 +185,7 @@ impl Frame {
             Self::Return(_) => "Return",
             Self::Error(_) => "Error",
             Self::CancelActor(_) => "CancelActor",
+            Self::Force => "Force",
             Self::ChildUp(_) => "ChildUp",
             Self::ChildEnded { .. } => "ChildEnded",
         }

@@ -14,6 +14,8 @@ pub struct Limits {
     pub children: usize,
     /// Nurseries open at once: each is a scope of a task, and tasks are counted by their contexts.
     pub nurseries: usize,
+    /// Restarts that a period may allow: each is remembered for as long as it counts.
+    pub restarts: u32,
     /// The widest window a caller may ask for: what a callee can make it hold per context.
     pub window: Window,
     /// Bytes of one payload: arguments, a value, a message.
@@ -37,6 +39,7 @@ impl Limits {
         contexts: 256,
         children: 64,
         nurseries: 256,
+        restarts: 1024,
         window: Window {
             messages: 1024,
             bytes: 4 << 20,

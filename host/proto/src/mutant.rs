@@ -20,6 +20,18 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// A child is started again however often it was.
+    RestartsWithoutEnd,
+    /// A child that was asked to end is started again.
+    RestartedThoughCancelled,
+    /// A child is started again without waiting.
+    BackoffIgnored,
+    /// When all are to restart, only one does.
+    GroupLeftAlone,
+    /// A group starts again before all of it is dead.
+    GroupStartsEarly,
+    /// A child that is to start again never does.
+    RestartForgotten,
     /// A cancelled task's end is not acknowledged.
     LostAck,
     /// A cancel of something unknown is not acknowledged.

@@ -138,6 +138,7 @@ fn frame() -> impl Strategy<Value = Frame> {
         error().prop_map(Frame::Error),
         cancellation().prop_map(Frame::CancelActor),
         any::<u32>().prop_map(Frame::ChildUp),
+        Just(Frame::Force),
         (any::<u32>(), prop::option::of(error()), rung()).prop_map(|(portal, error, rung)| Frame::ChildEnded {
             portal,
             error,

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Flow, Key, Level, NO_DEADLINE, OpenOptions, PortalKey, Refusal,
-    Rung, Spec,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions, PortalKey,
+    Refusal, Rung, Spec, Supervision,
 };
 
 use super::children::{Grants, Prepared};
@@ -34,6 +34,8 @@ pub(crate) struct Cell {
     pub(crate) code: Option<Arc<dyn Launch>>,
     pub(crate) grants: Grants,
     pub(crate) depth: u32,
+    /// How often an actor was started again in this one's place, up to this one.
+    pub(crate) restarts: u32,
     state: Mutex<State>,
     wake_at: AtomicU64,
     /// Whether commands come from outside turns, so that the driver has to be told of them.
@@ -96,7 +98,7 @@ impl Cell {
         core: Core<Peer>,
         code: Option<Arc<dyn Launch>>,
         grants: Grants,
-        depth: u32,
+        (depth, restarts): (u32, u32),
     ) -> Arc<Self> {
         let native = code.as_ref().is_none_or(|code| code.is_native());
         let state = State {
@@ -113,6 +115,7 @@ impl Cell {
             code,
             grants,
             depth,
+            restarts,
             state: Mutex::new(state),
             wake_at: AtomicU64::new(NO_DEADLINE),
             native,
@@ -262,6 +265,12 @@ impl Cell {
                     let prepared = state.prepared.remove(&portal);
                     state.effects.extend(prepared.map(Effect::Spawn));
                 }
+                Output::Respawn {
+                    ended,
+                    spec,
+                    cause,
+                    restarts,
+                } => self.respawn(state, ended, &spec, cause.as_deref(), restarts),
                 Output::Trap => state.effects.push_back(Effect::Trap),
                 Output::Kill => state.effects.push_back(Effect::Kill),
                 Output::Stopped { error, rung } => state.effects.push_back(Effect::Stopped { error, rung }),
@@ -295,6 +304,24 @@ impl Cell {
                 continue;
             }
             state.push(to, context, delivery);
+        }
+    }
+
+    /// Makes the next one of a child that has ended, out of what this actor has now.
+    fn respawn(&self, state: &mut State, ended: PortalKey, spec: &Spec, cause: Option<&BoxedError>, restarts: u32) {
+        match self.prepare(spec) {
+            Ok(prepared) => {
+                let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
+                story::restarted(self.inbox.id(), &id, cause, restarts);
+                if let Some(portal) = state.core.respawned(ended, id, peer) {
+                    let prepared = prepared.restarted(restarts).under(self, portal);
+                    state.prepared.insert(portal, Box::new(prepared));
+                }
+            }
+            Err(error) => {
+                story::not_restarted(self.inbox.id(), &spec.name, &error, restarts);
+                state.core.respawn_failed(ended, error);
+            }
         }
     }
 
@@ -402,8 +429,8 @@ impl Boundary for Cell {
         self.apply(|core| core.stop(context))
     }
 
-    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
-        self.with(|core| core.nursery_open(parent))
+    fn nursery_open(&self, parent: Option<Key>, rules: Supervision) -> Result<Key, Refusal> {
+        self.with(|core| core.nursery_open(parent, rules))
     }
 
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
@@ -419,8 +446,16 @@ impl Boundary for Cell {
         self.with(|core| core.nursery_close(nursery));
     }
 
+    fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal> {
+        self.with(|core| core.child_done(child, failure))
+    }
+
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         self.with(|core| core.cancel_actor(target, reason))
+    }
+
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        self.with(|core| core.kill_actor(target))
     }
 
     fn cancel_self(&self, reason: Option<String>) {

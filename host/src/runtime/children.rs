@@ -44,12 +44,19 @@ pub(crate) struct Prepared {
     depth: u32,
     granted_endpoints: Option<Vec<String>>,
     parent: Option<(Peer, Key)>,
+    restarts: u32,
 }
 
 impl Prepared {
     /// Tells the child who its parent is, and what the parent calls it.
     pub(crate) fn under(mut self, parent: &Cell, portal: Key) -> Self {
         self.parent = Some((parent.inbox.clone(), portal));
+        self
+    }
+
+    /// It is not the first in its place.
+    pub(crate) fn restarted(mut self, restarts: u32) -> Self {
+        self.restarts = restarts;
         self
     }
 
@@ -69,7 +76,7 @@ impl Prepared {
             core,
             Some(self.code.clone()),
             self.grants,
-            self.depth,
+            (self.depth, self.restarts),
         );
         runtime.spawn(driver::guarded(cell.clone(), self.code.launch(cell)));
     }
@@ -125,6 +132,7 @@ impl Cell {
             depth: self.depth + 1,
             granted_endpoints,
             parent: None,
+            restarts: 0,
         })
     }
 

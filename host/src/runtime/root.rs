@@ -51,7 +51,7 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
         memory,
         ambient: true,
     };
-    Cell::new(runtime.clone(), inbox, core, None, grants, 0)
+    Cell::new(runtime.clone(), inbox, core, None, grants, (0, 0))
 }
 
 /// Starts the driver, and makes the main task's invocation. The task is there before the first event

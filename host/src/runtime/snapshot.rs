@@ -24,6 +24,8 @@ pub struct ActorStatus {
     pub contexts: usize,
     /// Children alive.
     pub children: usize,
+    /// How often an actor was started again in this one's place, up to this one.
+    pub restarts: u32,
 }
 
 impl Snapshot {
@@ -49,6 +51,7 @@ impl super::cell::Cell {
             stage: core.stage().name(),
             contexts: core.context_count(),
             children: core.child_count(),
+            restarts: self.restarts,
         })
     }
 }

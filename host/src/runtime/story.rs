@@ -5,7 +5,7 @@
 //! core is not asked and nothing is formatted unless somebody listens.
 
 use steading_types::{ActorId, BoxedError, Ending, Event, Key, Outcome, Rung};
-use tracing::debug;
+use tracing::{debug, warn};
 
 pub(super) fn started(actor: &ActorId, depth: u32) {
     debug!(actor = %actor.name, id = %actor.uuid, depth, "actor started");
@@ -20,6 +20,24 @@ pub(super) fn ended(actor: &ActorId, cause: Option<&BoxedError>, rung: Rung) {
 
 pub(super) fn opened(actor: &ActorId, context: Key, endpoint: &str) {
     debug!(actor = %actor.name, id = %actor.uuid, context, endpoint = %super::log::escape(endpoint), "context opened");
+}
+
+/// A child that ended was started again: worth a warning, whoever listens (semantics 10).
+pub(super) fn restarted(parent: &ActorId, child: &ActorId, cause: Option<&BoxedError>, restarts: u32) {
+    let (actor, id) = (&child.name, child.uuid);
+    match cause {
+        Some(cause) => {
+            let cause = super::log::escape(&cause.to_string());
+            warn!(%actor, %id, restarts, parent = %parent.name, %cause, "actor restarted");
+        }
+        None => warn!(%actor, %id, restarts, parent = %parent.name, "actor restarted"),
+    }
+}
+
+/// A child could not be started again this time.
+pub(super) fn not_restarted(parent: &ActorId, child: &str, cause: &BoxedError, restarts: u32) {
+    let (child, cause) = (super::log::escape(child), super::log::escape(&cause.to_string()));
+    warn!(actor = %child, restarts, parent = %parent.name, %cause, "actor not restarted");
 }
 
 /// How a callee's task ended.

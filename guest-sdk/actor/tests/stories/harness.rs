@@ -59,6 +59,8 @@ pub struct Recorder {
     clock: AtomicU64,
     /// What the host says to messages, unless it takes them.
     refusal: Mutex<Option<Refusal>>,
+    /// What becomes of children that are done, unless it is what their failure says.
+    fate: Mutex<Option<Fate>>,
 }
 
 impl Recorder {
@@ -138,7 +140,7 @@ impl Boundary for Recorder {
     fn stop(&self, context: Key) -> Result<(), Refusal> {
         self.note(format!("stop c{context}"))
     }
-    fn nursery_open(&self, parent: Option<Key>) -> Result<Key, Refusal> {
+    fn nursery_open(&self, parent: Option<Key>, _: Supervision) -> Result<Key, Refusal> {
         let key = self.key();
         let parent = parent.map(|p| format!(" in c{p}")).unwrap_or_default();
         self.note(format!("nursery n{key}{parent}"))?;
@@ -155,6 +157,12 @@ impl Boundary for Recorder {
     fn nursery_close(&self, nursery: Key) {
         self.note(format!("close n{nursery}")).unwrap();
     }
+    fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal> {
+        let how = failure.as_ref().map(|error| format!(": {}", error.message));
+        self.note(format!("done p{child}{}", how.unwrap_or_default()))?;
+        let fate = *self.fate.lock().unwrap();
+        Ok(fate.unwrap_or(if failure.is_some() { Fate::Fatal } else { Fate::Over }))
+    }
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         self.note(format!("cancel p{target}{}", because(reason)))
     }
@@ -167,6 +175,9 @@ impl Boundary for Recorder {
     fn exited(&self, error: Option<Box<BoxedError>>) {
         let how = error.map(|e| format!(" failed {}: {}", e.kind, e.message));
         self.note(format!("exited{}", how.unwrap_or_default())).unwrap();
+    }
+    fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
+        self.note(format!("kill p{target}"))
     }
     fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
         self.note(format!("log {message}")).unwrap();
@@ -303,15 +314,47 @@ impl World {
     }
 
     pub fn child_up(&self, child: PortalKey) {
-        self.deliver(Event::ChildUp { child, id: peer() });
+        self.child_up_as(child, peer());
     }
 
+    pub fn child_up_as(&self, child: PortalKey, id: ActorId) {
+        self.deliver(Event::ChildUp { child, id });
+    }
+
+    /// A child is over; if it failed, that is everybody's failure.
     pub fn child_ended(&self, child: PortalKey, error: Option<&str>) {
+        if let Some(error) = error {
+            self.child_failed(child, error, true);
+        }
+        let fate = if error.is_some() { Fate::Fatal } else { Fate::Over };
+        self.child_ended_with(child, error, fate);
+    }
+
+    pub fn child_ended_with(&self, child: PortalKey, error: Option<&str>, fate: Fate) {
         self.deliver(Event::ChildEnded {
             child,
             error: error.map(failure),
             rung: Rung::Acked,
+            fate,
         });
+    }
+
+    pub fn child_failed(&self, child: PortalKey, error: &str, fatal: bool) {
+        let error = failure(error);
+        self.deliver(Event::ChildFailed { child, error, fatal });
+    }
+
+    pub fn child_restarted(&self, ended: PortalKey, child: PortalKey) {
+        self.deliver(Event::ChildRestarted(Restarted {
+            ended,
+            child,
+            id: actor_id("next", u64::from(child)),
+        }));
+    }
+
+    /// What becomes of children that are done.
+    pub fn decide(&self, fate: Option<Fate>) {
+        *self.recorder.fate.lock().unwrap() = fate;
     }
 
     pub fn nursery_closed(&self, nursery: Key) {

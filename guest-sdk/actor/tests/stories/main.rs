@@ -18,4 +18,5 @@ mod scope;
 mod shared;
 mod state;
 mod stream;
+mod supervision;
 mod tasks;

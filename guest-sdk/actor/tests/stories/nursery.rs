@@ -2,6 +2,8 @@
 
 use steading_actor::*;
 
+use steading_types::Fate;
+
 use crate::harness::*;
 
 fn child(name: &str) -> Spec {
@@ -131,7 +133,7 @@ fn a_run_once_child_is_cancelled_when_its_result_is_in() {
             "spawn p2 once in n1",
             "open c3 work",
             "release c3",
-            "cancel p2",
+            "done p2",
             "close n1"
         ]
     );
@@ -172,6 +174,8 @@ fn a_failing_run_once_call_fails_the_nursery_once() {
     task.waits();
     w.failed(3, "no luck");
     task.waits();
+    w.child_failed(2, "no luck", true);
+    w.child_ended_with(2, None, Fate::Fatal);
     w.nursery_closed(1);
     let error = task.ends().unwrap_err();
     assert_eq!((error.members().len(), error.message()), (1, "no luck".to_owned()));

@@ -1,9 +1,12 @@
 //! Nurseries and the children in them (semantics 10).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, ErrorKind, Event, Key, PortalKey, Refusal, Rung, Spec};
+use steading_types::{
+    ActorId, BoxedError, Cancellation, Cause, ErrorKind, Event, Fate, Key, PortalKey, Refusal, Rung, Spec, Supervision,
+};
 
+use super::supervision::{Line, Standing, Supervisor};
 use super::{Core, Output};
 use crate::frame::{Dest, Frame};
 
@@ -12,12 +15,16 @@ use crate::frame::{Dest, Frame};
 pub(crate) struct Nursery {
     /// The task whose block it is, or the actor itself.
     owner: Option<Key>,
-    children: BTreeSet<PortalKey>,
+    /// In the order in which they were first started.
+    pub(super) children: BTreeMap<u64, PortalKey>,
+    /// How many there ever were.
+    started: u64,
     /// Set once: asked to end, by whom and why.
-    cancel: Option<Cancellation>,
+    pub(super) cancel: Option<Cancellation>,
     closing: bool,
     /// The block is gone: nobody waits for `NurseryClosed`.
     abandoned: bool,
+    pub(super) supervisor: Supervisor,
 }
 
 /// The way to a child.
@@ -25,8 +32,12 @@ pub(crate) struct Nursery {
 pub(crate) struct Portal<P> {
     pub(crate) peer: P,
     pub(crate) id: ActorId,
-    nursery: Key,
-    cancelled: bool,
+    pub(super) nursery: Key,
+    /// Its place among its siblings.
+    pub(super) order: u64,
+    pub(super) standing: Standing,
+    /// Of a child that may start again.
+    pub(super) line: Option<Box<Line>>,
 }
 
 impl<P: Clone> Core<P> {
@@ -35,7 +46,7 @@ impl<P: Clone> Core<P> {
     /// # Errors
     /// `Closing` while the actor ends, `UnknownKey` for a parent that is no running task, `Limit` for too
     /// many nurseries.
-    pub fn nursery_open(&mut self, parent: Option<Key>) -> Result<Key, Refusal> {
+    pub fn nursery_open(&mut self, parent: Option<Key>, rules: Supervision) -> Result<Key, Refusal> {
         if self.stage.is_ending() && parent.is_none() {
             return Err(Refusal::Closing);
         }
@@ -47,10 +58,12 @@ impl<P: Clone> Core<P> {
         }
         let nursery = Nursery {
             owner: parent,
-            children: BTreeSet::new(),
+            children: BTreeMap::new(),
+            started: 0,
             cancel: None,
             closing: false,
             abandoned: false,
+            supervisor: Supervisor::new(rules),
         };
         let key = self.nurseries.insert(nursery).ok_or(Refusal::Limit)?;
         if let Some(parent) = parent {
@@ -66,11 +79,14 @@ impl<P: Clone> Core<P> {
     /// children. A child refused here was never started, so it cannot be lost.
     pub fn spawn(&mut self, nursery: Key, spec: Spec, id: ActorId, peer: P) -> Result<PortalKey, BoxedError> {
         self.check_spawn(nursery, &spec.name)?;
+        let order = self.next_order(nursery);
         let portal = Portal {
             peer: peer.clone(),
             id,
             nursery,
-            cancelled: false,
+            order,
+            standing: Standing::Running,
+            line: Line::of(&spec),
         };
         let Some(key) = self.portals.insert(portal) else {
             return Err(self.error(ErrorKind::Limit("children".into()), "no key is free"));
@@ -80,7 +96,7 @@ impl<P: Clone> Core<P> {
             .get_mut(nursery)
             .filter(|_| !mutant!(self, ChildForgotten))
         {
-            scope.children.insert(key);
+            scope.children.insert(order, key);
         }
         self.outputs.push_back(Output::Spawn {
             portal: key,
@@ -88,6 +104,14 @@ impl<P: Clone> Core<P> {
             spec: Box::new(spec),
         });
         Ok(key)
+    }
+
+    fn next_order(&mut self, nursery: Key) -> u64 {
+        let Some(nursery) = self.nurseries.get_mut(nursery) else {
+            return 0;
+        };
+        nursery.started += 1;
+        nursery.started
     }
 
     fn check_spawn(&self, nursery: Key, name: &str) -> Result<(), BoxedError> {
@@ -121,21 +145,51 @@ impl<P: Clone> Core<P> {
     }
 
     pub(super) fn handle_child_ended(&mut self, child: PortalKey, error: Option<Box<BoxedError>>, rung: Rung) {
-        let Some(portal) = self.portals.remove(child) else {
+        if self.portals.get(child).is_none_or(|portal| portal.standing.is_dead()) {
             self.dropped.unknown += 1;
             return;
-        };
+        }
+        let (fate, error) = self.fate_at_end(child, error);
         if let Some(error) = &error {
             self.relays.remember(error);
-            let reason = format!("sibling {} failed", portal.id);
-            let cancellation = self.cancellation(Some(reason), Cause::ParentTeardown);
-            if !mutant!(self, SiblingsLiveOn) {
-                self.cancel_nursery(portal.nursery, &cancellation);
-            }
         }
-        self.tell(Event::ChildEnded { child, error, rung });
+        if fate == Fate::Restarts {
+            self.tell(Event::ChildEnded {
+                child,
+                error,
+                rung,
+                fate,
+            });
+            return self.wait_for_restart(child);
+        }
+        self.conclude(child, error, rung, fate);
+        // It may have been the one its group waited for.
+        self.start_due();
+    }
+
+    /// A child is over, and its nursery hears what that means.
+    pub(super) fn conclude(&mut self, child: PortalKey, error: Option<Box<BoxedError>>, rung: Rung, fate: Fate) {
+        if let Some(portal) = self.portals.get_mut(child) {
+            // Not to be asked to end, whoever else is.
+            portal.standing = Standing::Done(fate);
+        }
+        self.report(child, error.clone(), fate);
+        self.end_child(child, error, rung, fate);
+    }
+
+    /// A child is over: nothing leads to it any more.
+    fn end_child(&mut self, child: PortalKey, error: Option<Box<BoxedError>>, rung: Rung, fate: Fate) {
+        let Some(portal) = self.portals.remove(child) else {
+            return;
+        };
+        self.tell(Event::ChildEnded {
+            child,
+            error,
+            rung,
+            fate,
+        });
         if let Some(nursery) = self.nurseries.get_mut(portal.nursery) {
-            nursery.children.remove(&child);
+            nursery.children.remove(&portal.order);
         }
         self.close_if_empty(portal.nursery);
         self.stop_if_done();
@@ -155,20 +209,32 @@ impl<P: Clone> Core<P> {
             return;
         }
         scope.cancel = Some(cancellation.clone());
-        for child in scope.children.clone() {
-            self.cancel_child(child, cancellation.clone());
+        let children: Vec<_> = scope.children.values().copied().collect();
+        for child in children {
+            self.cancel_child(child, cancellation);
         }
     }
 
-    fn cancel_child(&mut self, child: PortalKey, cancellation: Cancellation) {
+    fn cancel_child(&mut self, child: PortalKey, cancellation: &Cancellation) {
         let Some(portal) = self.portals.get_mut(child) else {
             return;
         };
-        if std::mem::replace(&mut portal.cancelled, true) && !mutant!(self, ChildCancelledTwice) {
+        match portal.standing {
+            Standing::Running => {}
+            Standing::Recalled => portal.standing = Standing::Ending,
+            Standing::Done(Fate::Restarts) => portal.standing = Standing::Done(Fate::Over),
+            Standing::Waiting | Standing::Starting => {
+                return self.end_child(child, None, Rung::AlreadyGone, Fate::Over);
+            }
+            Standing::Ending | Standing::Done(_) => {}
+        }
+        let asked = portal.standing != Standing::Running;
+        if asked && !mutant!(self, ChildCancelledTwice) {
             return;
         }
+        portal.standing = Standing::Ending;
         let peer = portal.peer.clone();
-        self.send(peer, Dest::Actor, Frame::CancelActor(cancellation), 0);
+        self.send(peer, Dest::Actor, Frame::CancelActor(cancellation.clone()), 0);
     }
 
     /// Admits no more children; `NurseryClosed` comes when all are dead.
@@ -251,7 +317,7 @@ impl<P: Clone> Core<P> {
         self.nurseries.len() > 0
     }
 
-    /// Asks one child to end, with everything that runs in it.
+    /// Asks one child to end, with everything that runs in it. One that was to start again does not.
     ///
     /// # Errors
     /// `UnknownKey` if it is dead already.
@@ -260,7 +326,21 @@ impl<P: Clone> Core<P> {
             return Err(Refusal::UnknownKey);
         }
         let cancellation = self.cancellation(reason, Cause::Requested);
-        self.cancel_child(target, cancellation);
+        self.cancel_child(target, &cancellation);
+        Ok(())
+    }
+
+    /// One child has had the time it was given: it is asked, if it was not yet, and interrupted at once. What
+    /// lives below it has its own time to end.
+    ///
+    /// # Errors
+    /// `UnknownKey` if it is dead already.
+    pub fn kill_actor(&mut self, target: PortalKey) -> Result<(), Refusal> {
+        self.cancel_actor(target, None)?;
+        if let Some(portal) = self.portals.get(target) {
+            let peer = portal.peer.clone();
+            self.send(peer, Dest::Actor, Frame::Force, 0);
+        }
         Ok(())
     }
 }

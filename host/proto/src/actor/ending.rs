@@ -179,6 +179,7 @@ impl<P: Clone> Core<P> {
         self.events.clear();
         self.main = None;
         self.next_due = NEVER;
+        self.next_restart = NEVER;
         self.stage = Stage::Dying {
             error: Box::new(error.clone()),
             rung,

@@ -16,11 +16,12 @@ mod ending;
 mod exit;
 mod relay;
 mod stream;
+mod supervision;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use steading_types::{
-    ActorId, BoxedError, Cancellation, EndpointKind, EndpointSchema, ErrorKind, Event, Key, Rung, Spec, Uuid,
+    ActorId, BoxedError, Cancellation, EndpointKind, EndpointSchema, ErrorKind, Event, Key, PortalKey, Rung, Spec, Uuid,
 };
 
 use crate::frame::{Dest, Frame};
@@ -64,11 +65,22 @@ pub enum Output<P> {
     /// Start the child that `spawn` was given.
     Spawn {
         /// The parent's portal of it.
-        portal: Key,
+        portal: PortalKey,
         /// The way to it.
         child: P,
         /// What to start.
         spec: Box<Spec>,
+    },
+    /// Make the next one of a child that has ended, and say [`Core::respawned`] or [`Core::respawn_failed`].
+    Respawn {
+        /// The portal of the one that ended.
+        ended: PortalKey,
+        /// What to start.
+        spec: Box<Spec>,
+        /// Of what it had died; `None` if it had not failed.
+        cause: Option<Box<BoxedError>>,
+        /// Which restart of this child this is: 1 for the first.
+        restarts: u32,
     },
     /// Interrupt the guest's code now; report by [`Core::die`].
     Trap,
@@ -113,6 +125,8 @@ pub struct Core<P> {
     exit: exit::Exit,
     /// No context wants to be looked at before this time. May be early, never late.
     next_due: u64,
+    /// No child starts again before this time. May be early, never late.
+    next_restart: u64,
     serial: u64,
     /// The latest time this core was told.
     now: u64,
@@ -143,6 +157,7 @@ impl<P: Clone> Core<P> {
             force: ending::Force::None,
             exit: exit::Exit::Unwanted,
             next_due: NEVER,
+            next_restart: NEVER,
             serial: 0,
             now: 0,
             relays: Relays::default(),
@@ -207,7 +222,8 @@ impl<P: Clone> Core<P> {
 
     /// When to call [`Core::handle_timeout`] at the latest.
     pub fn next_deadline(&self) -> Option<u64> {
-        let next = self.next_due.min(self.force.due()).min(self.exit_due());
+        let next = self.next_due.min(self.next_restart);
+        let next = next.min(self.force.due()).min(self.exit_due());
         (next != NEVER).then_some(next)
     }
 
@@ -225,6 +241,9 @@ impl<P: Clone> Core<P> {
         }
         if now >= self.exit_due() {
             self.trap();
+        }
+        if now >= self.next_restart {
+            self.start_due();
         }
         if now < self.next_due {
             return;
@@ -264,6 +283,7 @@ impl<P: Clone> Core<P> {
         match frame {
             Frame::Start(start) => self.handle_start(from, *start),
             Frame::CancelActor(cancellation) => self.cancel_actor_now(cancellation),
+            Frame::Force => self.force(),
             Frame::ChildUp(portal) => self.handle_child_up(portal),
             Frame::ChildEnded { portal, error, rung } => self.handle_child_ended(portal, error, rung),
             _ => self.dropped.unexpected += 1,

@@ -77,6 +77,14 @@ impl Relays {
         error
     }
 
+    /// As [`Relays::stamp`], for an error that stays with `me`: it has made no hop yet.
+    pub(crate) fn vouch(&self, error: BoxedError, me: &ActorId) -> BoxedError {
+        match self.known(&error) {
+            Some(known) => known.clone(),
+            None => self.stamp(error, me, 0, None),
+        }
+    }
+
     fn relayed(&self, error: &BoxedError, me: &ActorId) -> Option<BoxedError> {
         if matches!(error.kind, ErrorKind::Cancelled(_)) {
             return None;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame};
-use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal};
+use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal, Supervision};
 
 use crate::world::{CHILD, Guest, MS, ROOT, World, both};
 
@@ -167,7 +167,10 @@ fn cancelling_something_finished_or_unknown_still_acks() {
 #[test]
 fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let (caller, task) = started(&mut w);
         let options = OpenOptions {
@@ -258,7 +261,10 @@ fn a_spinning_task_cannot_hide_behind_what_it_owns() {
             w.actors[CHILD].guest = Guest::Traps;
             started(&mut w)
         };
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.core(CHILD).cancel(task, None).expect("known");
@@ -272,7 +278,10 @@ fn a_spinning_task_cannot_hide_behind_what_it_owns() {
 fn a_task_that_waits_for_its_children_is_not_late() {
     both(|mut w| {
         let (caller, task) = started(&mut w);
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.open(CHILD, below, "scan");
@@ -296,7 +305,10 @@ fn a_task_that_waits_for_its_children_is_not_late() {
 fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later() {
     both(|mut w| {
         let (caller, task) = started(&mut w);
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let options = OpenOptions {
@@ -323,7 +335,10 @@ fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later()
 #[test]
 fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.actors[CHILD].guest = Guest::Traps;
         let (_, task) = started(&mut w);
@@ -349,7 +364,10 @@ fn what_a_cancelled_task_never_closed_is_closed_for_it() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Traps;
         let (_, task) = started(&mut w);
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         w.core(CHILD).cancel(task, None).expect("known");
         w.core(CHILD).nursery_cancel(nursery, None);
         w.pass(2_000 * MS);

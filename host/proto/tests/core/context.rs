@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame, Lane, Limits};
-use steading_types::{Cause, Ending, ErrorKind, OpenOptions, Outcome, Refusal, Rung};
+use steading_types::{Cause, Ending, ErrorKind, OpenOptions, Outcome, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, MS, ROOT, Wire, World, both};
 
@@ -164,7 +164,10 @@ fn contexts_have_a_limit_on_both_sides() {
         ..Limits::DEFAULT
     };
     let mut w = World::new(Wire::Direct, Limits::DEFAULT);
-    let nursery = w.core(ROOT).nursery_open(None).expect("serving");
+    let nursery = w
+        .core(ROOT)
+        .nursery_open(None, Supervision::default())
+        .expect("serving");
     w.limits = narrow;
     let callee = w.spawn(ROOT, nursery, "narrow").expect("admitted");
     let middle: Vec<_> = (0..3).map(|_| w.open(ROOT, callee, "scan")).collect();
@@ -172,7 +175,10 @@ fn contexts_have_a_limit_on_both_sides() {
     assert_eq!(w.outcome(ROOT, middle[1]), None);
     assert_eq!(w.failure(ROOT, middle[2]).kind, ErrorKind::Limit("contexts".into()));
 
-    let inner = w.core(callee).nursery_open(None).expect("serving");
+    let inner = w
+        .core(callee)
+        .nursery_open(None, Supervision::default())
+        .expect("serving");
     let below = w.spawn(callee, inner, "below").expect("admitted");
     let options = w.options(callee, below, "scan");
     let error = w
@@ -296,7 +302,10 @@ fn a_callee_keeps_its_own_deadline_when_the_callers_cancel_is_slow() {
 #[test]
 fn a_deadline_shrinks_with_every_hop_and_never_grows() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let options = OpenOptions {
             deadline: Some(100 * MS),
@@ -338,7 +347,10 @@ fn start_deadline(w: &World, actor: usize) -> Option<u64> {
 #[test]
 fn a_finish_is_held_until_owned_contexts_are_over() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let (caller, task) = w.running();
         w.core(CHILD).started(task, Vec::new()).expect("once");
@@ -369,7 +381,10 @@ fn a_finish_is_held_until_owned_nurseries_are_over() {
     both(|mut w| {
         let (caller, task) = w.running();
         w.core(CHILD).started(task, Vec::new()).expect("once");
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -388,7 +403,10 @@ fn a_finish_is_held_until_owned_nurseries_are_over() {
 #[test]
 fn outcomes_that_a_task_never_looked_at_go_with_it() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let (_, task) = w.running();
         let options = OpenOptions {
@@ -406,7 +424,10 @@ fn outcomes_that_a_task_never_looked_at_go_with_it() {
 #[test]
 fn a_task_that_is_over_opens_nothing() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let (_, task) = w.running();
         let options = OpenOptions {
@@ -421,8 +442,14 @@ fn a_task_that_is_over_opens_nothing() {
             .open(options, Vec::new())
             .expect_err("it only waits for what it owns");
         assert_eq!(error.kind, ErrorKind::InvalidOperation);
-        assert_eq!(w.core(CHILD).nursery_open(Some(task)), Err(Refusal::UnknownKey));
-        assert_eq!(w.core(CHILD).nursery_open(Some(77)), Err(Refusal::UnknownKey));
+        assert_eq!(
+            w.core(CHILD).nursery_open(Some(task), Supervision::default()),
+            Err(Refusal::UnknownKey)
+        );
+        assert_eq!(
+            w.core(CHILD).nursery_open(Some(77), Supervision::default()),
+            Err(Refusal::UnknownKey)
+        );
     });
 }
 

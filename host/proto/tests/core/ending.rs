@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::Stage;
-use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Refusal, Rung};
+use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, Guest, MS, ROOT, World, both};
 
@@ -96,7 +96,10 @@ fn an_actor_that_is_being_cancelled_refuses_calls_with_that_cancellation() {
 #[test]
 fn an_actor_that_ends_opens_nothing() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         w.guest = Guest::Silent;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
@@ -115,7 +118,10 @@ fn an_actor_that_ends_opens_nothing() {
 fn the_tasks_of_an_actor_end_before_its_nurseries() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.core(CHILD).cancel_self(None);
@@ -130,7 +136,10 @@ fn the_tasks_of_an_actor_end_before_its_nurseries() {
 #[test]
 fn teardown_goes_children_first() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -151,7 +160,10 @@ fn teardown_goes_children_first() {
 #[test]
 fn children_are_cancelled_in_the_name_of_who_cancelled_their_parent() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         let portal = w.portal(ROOT, CHILD);
@@ -169,9 +181,15 @@ fn children_are_cancelled_in_the_name_of_who_cancelled_their_parent() {
 #[test]
 fn the_tasks_below_a_cancelled_actor_name_the_requester() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let inner = w.core(below).nursery_open(None).expect("serving");
+        let inner = w
+            .core(below)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let deepest = w.spawn(below, inner, "deepest").expect("admitted");
         w.drive();
         w.open(below, deepest, "scan");
@@ -191,7 +209,10 @@ fn the_tasks_below_a_cancelled_actor_name_the_requester() {
 #[test]
 fn an_actor_that_dies_takes_its_children_with_it_before_it_is_gone() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -264,7 +285,10 @@ fn a_panic_while_cleaning_up_is_not_hidden_by_the_cancellation() {
 fn an_error_that_waits_for_owned_children_outlives_the_death_of_its_actor() {
     both(|mut w| {
         let (caller, task) = w.running();
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -329,7 +353,10 @@ fn dying_twice_is_dying_once() {
 #[test]
 fn the_dead_are_told_nothing() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         let before = w.actors[CHILD].log.len();
@@ -343,7 +370,10 @@ fn the_dead_are_told_nothing() {
 #[test]
 fn contexts_of_no_task_are_over_before_the_actor_is() {
     both(|mut w| {
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -368,7 +398,10 @@ fn an_actor_ends_with_its_main_task() {
     both(|mut w| {
         let main = w.core(ROOT).begin_main().expect("serving");
         assert_eq!(w.core(ROOT).begin_main(), Err(Refusal::Closing), "there is one");
-        let nursery = w.core(ROOT).nursery_open(Some(main)).expect("running");
+        let nursery = w
+            .core(ROOT)
+            .nursery_open(Some(main), Supervision::default())
+            .expect("running");
         let child = w.spawn(ROOT, nursery, "mine").expect("admitted");
         w.drive();
         w.core(ROOT).finish(main, Ending::Returned(Bytes::new())).expect("once");

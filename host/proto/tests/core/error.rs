@@ -1,7 +1,7 @@
 //! Semantics 9: errors that cross actors, and what a guest may claim in one.
 
 use bytes::Bytes;
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, OpenOptions, Uuid};
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, OpenOptions, Supervision, Uuid};
 
 use crate::world::{CHILD, ROOT, World, both};
 
@@ -16,7 +16,10 @@ struct Chain {
 }
 
 fn chain(w: &mut World) -> Chain {
-    let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+    let nursery = w
+        .core(CHILD)
+        .nursery_open(None, Supervision::default())
+        .expect("serving");
     let below = w.spawn(CHILD, nursery, "below").expect("admitted");
     let outer = w.open(ROOT, CHILD, "plain");
     w.drive();

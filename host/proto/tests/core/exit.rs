@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::{Event, Stage};
-use steading_types::{BoxedError, Ending, ErrorKind, Refusal, Rung};
+use steading_types::{BoxedError, Ending, ErrorKind, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, Guest, MS, ROOT, World, both};
 
@@ -26,7 +26,10 @@ fn hooked(w: &mut World) {
 fn hooks_run_when_tasks_and_children_are_over_and_before_the_actor_leaves() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w.core(CHILD).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -178,7 +181,7 @@ fn nobody_says_that_hooks_are_over_before_they_run() {
         w.drive();
         assert!(was_asked(&w, CHILD));
         assert!(matches!(w.core(CHILD).stage(), Stage::Cancelling(_)));
-        let nursery = w.core(CHILD).nursery_open(None);
+        let nursery = w.core(CHILD).nursery_open(None, Supervision::default());
         assert_eq!(nursery, Err(Refusal::Closing), "hooks start nobody");
         w.core(CHILD).exited(None);
         w.drive();

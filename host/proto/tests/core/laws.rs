@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use steading_proto::{Event, Limits};
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, Key, OpenOptions, Uuid, Window};
+use steading_types::{
+    ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, Key, OpenOptions, Supervision, Uuid, Window,
+};
 
 use crate::world::{Guest, MS, ROOT, Wire, World, batch};
 
@@ -101,10 +103,16 @@ impl Play {
         let mut world = World::new(wire, Limits::DEFAULT);
         world.guest = guest;
         world.actors[ROOT].guest = guest;
-        let nursery = world.core(ROOT).nursery_open(None).expect("serving");
+        let nursery = world
+            .core(ROOT)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         world.spawn(ROOT, nursery, "one").expect("admitted");
         let two = world.spawn(ROOT, nursery, "two").expect("admitted");
-        let inner = world.core(two).nursery_open(None).expect("serving");
+        let inner = world
+            .core(two)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         world.spawn(two, inner, "three").expect("admitted");
         world.drive();
         Self {
@@ -307,7 +315,7 @@ impl Play {
             Some((actor, key)) => (actor, Some(key)),
             None => (self.actor(actor), None),
         };
-        if let Ok(key) = self.world.core(actor).nursery_open(parent) {
+        if let Ok(key) = self.world.core(actor).nursery_open(parent, Supervision::default()) {
             self.nurseries.push((actor, key));
         }
     }

@@ -11,3 +11,4 @@ mod exit;
 mod laws;
 mod nursery;
 mod stream;
+mod supervision;

@@ -1,7 +1,7 @@
 //! Semantics 10: nurseries and the children in them.
 
 use steading_proto::Limits;
-use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, Refusal, Rung};
+use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, Guest, ROOT, World, both, spec};
 
@@ -40,7 +40,10 @@ fn a_nursery_closes_when_its_last_child_is_dead() {
 #[test]
 fn an_empty_nursery_closes_at_once() {
     both(|mut w| {
-        let nursery = w.core(ROOT).nursery_open(None).expect("serving");
+        let nursery = w
+            .core(ROOT)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         w.core(ROOT).nursery_close(nursery);
         w.flush();
         assert!(w.saw_nursery_closed(ROOT, nursery));
@@ -55,7 +58,10 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
         let error = w.spawn(ROOT, nursery, "late").expect_err("closing");
         assert_eq!(error.kind, ErrorKind::SpawnFailed);
         assert!(w.core(ROOT).poll_output().is_none(), "it was never started");
-        let cancelled = w.core(ROOT).nursery_open(None).expect("serving");
+        let cancelled = w
+            .core(ROOT)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         w.core(ROOT).nursery_cancel(cancelled, None);
         assert_eq!(
             w.spawn(ROOT, cancelled, "late").expect_err("cancelled").kind,
@@ -72,11 +78,17 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
 fn an_actor_that_ends_starts_no_more_children() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         w.core(CHILD).cancel_self(None);
         let error = w.spawn(CHILD, nursery, "late").expect_err("ending");
         assert_eq!(error.kind, ErrorKind::SpawnFailed);
-        assert_eq!(w.core(CHILD).nursery_open(None), Err(Refusal::Closing));
+        assert_eq!(
+            w.core(CHILD).nursery_open(None, Supervision::default()),
+            Err(Refusal::Closing)
+        );
     });
 }
 
@@ -90,9 +102,14 @@ fn children_and_nurseries_have_limits() {
         let error = w.spawn(ROOT, nursery, "one too many").expect_err("full");
         assert_eq!(error.kind, ErrorKind::Limit("children".into()));
         for _ in 1..Limits::DEFAULT.nurseries {
-            w.core(ROOT).nursery_open(None).expect("admitted");
+            w.core(ROOT)
+                .nursery_open(None, Supervision::default())
+                .expect("admitted");
         }
-        assert_eq!(w.core(ROOT).nursery_open(None), Err(Refusal::Limit));
+        assert_eq!(
+            w.core(ROOT).nursery_open(None, Supervision::default()),
+            Err(Refusal::Limit)
+        );
     });
 }
 
@@ -102,7 +119,10 @@ fn when_one_child_fails_all_its_siblings_are_cancelled() {
         let siblings: Vec<_> = (0..3)
             .map(|_| w.spawn(ROOT, w.nursery, "sibling").expect("admitted"))
             .collect();
-        let elsewhere = w.core(ROOT).nursery_open(None).expect("serving");
+        let elsewhere = w
+            .core(ROOT)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let stranger = w.spawn(ROOT, elsewhere, "stranger").expect("admitted");
         w.drive();
         w.die(CHILD, ErrorKind::Panic);
@@ -169,7 +189,10 @@ fn a_dead_child_is_cancelled_no_more() {
 fn the_failure_of_a_child_may_be_relayed() {
     both(|mut w| {
         let (caller, task) = w.running();
-        let nursery = w.core(CHILD).nursery_open(Some(task)).expect("running");
+        let nursery = w
+            .core(CHILD)
+            .nursery_open(Some(task), Supervision::default())
+            .expect("running");
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.die(below, ErrorKind::Panic);
@@ -219,7 +242,10 @@ fn a_tree_of_spinning_actors_is_down_within_the_sum_of_its_ladders() {
         w.guest = Guest::Spins;
         let mut parent = CHILD;
         for _ in 0..4 {
-            let nursery = w.core(parent).nursery_open(None).expect("serving");
+            let nursery = w
+                .core(parent)
+                .nursery_open(None, Supervision::default())
+                .expect("serving");
             let child = w.spawn(parent, nursery, "deeper").expect("admitted");
             w.drive();
             w.open(parent, child, "scan");

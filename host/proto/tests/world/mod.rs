@@ -13,8 +13,8 @@ use monitor::Monitor;
 use steading_proto::actor::{Core, Endpoint, Output};
 use steading_proto::{Dest, Event, Frame, Lane, Limits, codec};
 use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, ComponentRef, EndpointKind, EndpointSchema, ErrorKind, Key, OpenOptions,
-    Payloads, PortalKey, Rung, Spec, Uuid, Window,
+    ActorId, BoxedError, Cancellation, Cause, EndpointKind, EndpointSchema, ErrorKind, Key, OpenOptions, Payloads,
+    PortalKey, Rung, Spec, Supervision, Uuid, Window,
 };
 
 /// The first actor of every world.
@@ -78,6 +78,8 @@ pub(crate) struct World {
     monitor: Monitor,
     /// The nursery of a pair.
     pub(crate) nursery: Key,
+    pub(crate) respawns: u32,
+    pub(crate) respawns_fail: bool,
 }
 
 /// Tells the same story in both kinds of world.
@@ -90,15 +92,7 @@ pub(crate) fn both(story: impl Fn(World)) {
 }
 
 pub(crate) fn spec(name: &str) -> Spec {
-    Spec {
-        name: name.into(),
-        component: ComponentRef::This,
-        endpoints: None,
-        directories: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        memory: None,
-    }
+    Spec::this_component(name)
 }
 
 pub(crate) fn batch(messages: &[&[u8]]) -> Vec<u8> {
@@ -137,6 +131,8 @@ impl World {
             portals: BTreeMap::new(),
             monitor: Monitor::default(),
             nursery: 0,
+            respawns: 0,
+            respawns_fail: false,
         };
         let id = world.mint("root");
         world.add(id, None);
@@ -146,7 +142,10 @@ impl World {
     /// A root with one child.
     pub(crate) fn pair(wire: Wire) -> Self {
         let mut world = Self::new(wire, Limits::DEFAULT);
-        world.nursery = world.core(ROOT).nursery_open(None).expect("serving");
+        world.nursery = world
+            .core(ROOT)
+            .nursery_open(None, Supervision::default())
+            .expect("serving");
         let child = world.spawn(ROOT, world.nursery, "child").expect("admitted");
         assert_eq!(child, CHILD);
         world.drive();
@@ -182,13 +181,34 @@ impl World {
     }
 
     pub(crate) fn spawn(&mut self, parent: usize, nursery: Key, name: &str) -> Result<usize, BoxedError> {
+        self.spawn_as(parent, nursery, spec(name))
+    }
+
+    pub(crate) fn spawn_as(&mut self, parent: usize, nursery: Key, spec: Spec) -> Result<usize, BoxedError> {
         let child = self.actors.len();
-        let id = self.mint(name);
-        let portal = self.core(parent).spawn(nursery, spec(name), id.clone(), child)?;
+        let id = self.mint(&spec.name);
+        let portal = self.core(parent).spawn(nursery, spec, id.clone(), child)?;
         self.add(id, Some((parent, portal)));
         self.portals.insert((parent, child), portal);
         self.actors[parent].children.push(child);
         Ok(child)
+    }
+
+    /// As the shell does, unless the test says that the next one cannot be made.
+    fn respawn(&mut self, parent: usize, ended: PortalKey, spec: &Spec) {
+        self.respawns += 1;
+        if self.respawns_fail {
+            let error = BoxedError::new(ErrorKind::SpawnFailed, self.id(parent), "no such component");
+            return self.core(parent).respawn_failed(ended, error);
+        }
+        let child = self.actors.len();
+        let id = self.mint(&spec.name);
+        let Some(portal) = self.core(parent).respawned(ended, id.clone(), child) else {
+            return;
+        };
+        self.add(id, Some((parent, portal)));
+        self.portals.insert((parent, child), portal);
+        self.actors[parent].children.push(child);
     }
 
     pub(crate) fn portal(&self, parent: usize, child: usize) -> PortalKey {
@@ -265,6 +285,7 @@ impl World {
                 context,
             } => self.send(actor, to, dest, frame, context),
             Output::Spawn { child, .. } => self.core(child).up(),
+            Output::Respawn { ended, spec, .. } => self.respawn(actor, ended, &spec),
             Output::Trap => {
                 self.actors[actor].traps += 1;
                 if self.actors[actor].guest == Guest::Traps {

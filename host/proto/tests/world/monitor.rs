@@ -49,7 +49,7 @@ impl From<Window> for Window0 {
 pub(crate) struct Monitor {
     names: BTreeMap<Uuid, String>,
     sides: BTreeMap<SideId, Side>,
-    children_ended: BTreeSet<(usize, Key)>,
+    children_ended: BTreeMap<(usize, Key), bool>,
     nurseries_closed: BTreeSet<(usize, Key)>,
     exits: BTreeSet<usize>,
 }
@@ -165,8 +165,14 @@ impl Monitor {
                 assert_eq!(side.cancels, 1, "I15: a task is cancelled twice");
             }
             Event::Ended { context, outcome } => self.ended((actor, *context), outcome),
-            Event::ChildEnded { child, error, .. } => {
-                assert!(self.children_ended.insert((actor, *child)), "a child ended twice");
+            Event::ChildEnded { child, error, fate, .. } => {
+                // Again only for one that was to start again, and then was not.
+                let returns = *fate == steading_types::Fate::Restarts;
+                let before = self.children_ended.insert((actor, *child), returns);
+                assert!(
+                    before.is_none() || before == Some(true) && !returns,
+                    "a child ended twice"
+                );
                 if let Some(error) = error {
                     self.check_error(error);
                 }
@@ -175,6 +181,11 @@ impl Monitor {
                 assert!(self.nurseries_closed.insert((actor, *key)), "a nursery closed twice");
             }
             Event::Exit => assert!(self.exits.insert(actor), "asked for the exit hooks twice"),
+            Event::ChildFailed { error, .. } => self.check_error(error),
+            Event::ChildRestarted(restarted) => {
+                let ended = self.children_ended.insert((actor, restarted.ended), false);
+                assert_eq!(ended, Some(true), "I17: a child starts again that has not ended");
+            }
             Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
         }
     }
@@ -251,6 +262,11 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),
         Event::Start(start) => Some(start.context),
-        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) | Event::Exit => None,
+        Event::ChildUp { .. }
+        | Event::ChildEnded { .. }
+        | Event::ChildRestarted(_)
+        | Event::ChildFailed { .. }
+        | Event::NurseryClosed(_)
+        | Event::Exit => None,
     }
 }

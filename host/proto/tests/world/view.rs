@@ -97,7 +97,9 @@ impl World {
     pub(crate) fn child_end(&self, parent: usize, child: usize) -> Option<(Option<steading_types::BoxedError>, Rung)> {
         let portal = self.portal(parent, child);
         self.find(parent, |event| match event {
-            Event::ChildEnded { child, error, rung } if *child == portal => Some((error.as_deref().cloned(), *rung)),
+            Event::ChildEnded { child, error, rung, .. } if *child == portal => {
+                Some((error.as_deref().cloned(), *rung))
+            }
             _ => None,
         })
     }

@@ -7,6 +7,7 @@ use steading_types as ours;
 
 use super::bindings::exports::{events, types as lent};
 use super::bindings::imports::{context, log, nursery, stream, types as owned};
+use super::supervision::{lend_fate, restart};
 
 /// Events as a guest reads them, with what they cannot borrow from the originals.
 pub(super) struct Lowered<'a> {
@@ -40,6 +41,7 @@ fn error_of(event: &ours::Event) -> Option<&ours::BoxedError> {
             ..
         } => Some(error),
         ours::Event::ChildEnded { error, .. } => error.as_deref(),
+        ours::Event::ChildFailed { error, .. } => Some(error),
         _ => None,
     }
 }
@@ -100,10 +102,26 @@ fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::E
             child: *child,
             id: lend_id(id),
         }),
-        E::ChildEnded { child, error, rung } => events::Event::ChildEnded(events::ChildEnded {
+        E::ChildEnded {
+            child,
+            error,
+            rung,
+            fate,
+        } => events::Event::ChildEnded(events::ChildEnded {
             child: *child,
             error: error.as_deref().map(|error| lend_error(error, path)),
             rung: lend_rung(*rung),
+            fate: lend_fate(*fate),
+        }),
+        E::ChildRestarted(restarted) => events::Event::ChildRestarted(events::ChildRestarted {
+            ended: restarted.ended,
+            child: restarted.child,
+            id: lend_id(&restarted.id),
+        }),
+        E::ChildFailed { child, error, fatal } => events::Event::ChildFailed(events::ChildFailed {
+            child: *child,
+            error: lend_error(error, path),
+            fatal: *fatal,
         }),
         E::NurseryClosed(nursery) => events::Event::NurseryClosed(*nursery),
         E::Exit => events::Event::Exit,
@@ -312,6 +330,7 @@ pub(super) fn spec(spec: nursery::ActorSpec) -> ours::Spec {
         args: spec.args,
         env: spec.env,
         memory: spec.memory,
+        restart: restart(spec.restart),
     }
 }
 

@@ -24,6 +24,7 @@ mod nobody;
 mod scan;
 mod stdio;
 mod stopped;
+mod supervision;
 mod ticker;
 mod view;
 

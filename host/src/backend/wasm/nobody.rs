@@ -1,7 +1,8 @@
 //! The boundary of an instance that is only asked what it offers: everything is refused.
 
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec, Uuid,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec,
+    Supervision, Uuid,
 };
 
 /// Grants nothing and hears nothing.
@@ -73,7 +74,7 @@ impl Boundary for Nobody {
         Err(CLOSED)
     }
 
-    fn nursery_open(&self, _parent: Option<Key>) -> Result<Key, Refusal> {
+    fn nursery_open(&self, _parent: Option<Key>, _rules: Supervision) -> Result<Key, Refusal> {
         Err(CLOSED)
     }
 
@@ -85,7 +86,15 @@ impl Boundary for Nobody {
 
     fn nursery_close(&self, _nursery: Key) {}
 
+    fn child_done(&self, _child: PortalKey, _failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal> {
+        Err(CLOSED)
+    }
+
     fn cancel_actor(&self, _target: PortalKey, _reason: Option<String>) -> Result<(), Refusal> {
+        Err(CLOSED)
+    }
+
+    fn kill_actor(&self, _target: PortalKey) -> Result<(), Refusal> {
         Err(CLOSED)
     }
 

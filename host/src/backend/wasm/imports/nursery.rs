@@ -1,14 +1,14 @@
 //! `steading:actor/nursery`.
 
-use super::super::bindings::imports::nursery::{ActorSpec, Host};
-use super::super::bindings::imports::types::BoxedError;
-use super::super::convert;
+use super::super::bindings::imports::nursery::{ActorSpec, Host, Supervision};
+use super::super::bindings::imports::types::{BoxedError, Fate};
 use super::super::view::State;
+use super::super::{convert, supervision};
 use super::{Answer, answer};
 
 impl Host for State {
-    fn open(&mut self, parent: Option<u32>) -> Answer<u32> {
-        answer(self.boundary.nursery_open(parent))
+    fn open(&mut self, parent: Option<u32>, rules: Supervision) -> Answer<u32> {
+        answer(self.boundary.nursery_open(parent, supervision::rules(rules)))
     }
 
     fn spawn(&mut self, nursery: u32, spec: ActorSpec) -> wasmtime::Result<Result<u32, BoxedError>> {
@@ -26,7 +26,16 @@ impl Host for State {
         Ok(())
     }
 
+    fn child_done(&mut self, target: u32, failure: Option<BoxedError>) -> Answer<Fate> {
+        let failure = failure.map(|error| Box::new(convert::take_error(error)));
+        answer(self.boundary.child_done(target, failure).map(supervision::give_fate))
+    }
+
     fn cancel_actor(&mut self, target: u32, reason: Option<String>) -> Answer<()> {
         answer(self.boundary.cancel_actor(target, reason))
+    }
+
+    fn kill_actor(&mut self, target: u32) -> Answer<()> {
+        answer(self.boundary.kill_actor(target))
     }
 }
