@@ -1,5 +1,6 @@
 //! The embedder's door: roots, interrupts, and what is left when a root is dropped.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -88,6 +89,17 @@ fn a_dropped_root_is_torn_down_in_the_background() {
             // Dropping `tree` is what the story is about.
             _ = is_ripe.fuse() => {}
         }
+        host.wait_quiescent().await;
+        assert!(host.snapshot().is_quiescent());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_root_whose_body_panics_is_torn_down_all_the_same() {
+    story(async |host| {
+        let tree = tree(host, async || panic!("the embedder's own"));
+        assert!(AssertUnwindSafe(tree).catch_unwind().await.is_err());
         host.wait_quiescent().await;
         assert!(host.snapshot().is_quiescent());
         Ok(())

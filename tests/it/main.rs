@@ -1,6 +1,7 @@
 //! What steading promises, told as stories on real guests, one module per guest or subject.
 
 mod conformance;
+mod credit;
 mod errors;
 mod examples;
 mod files;

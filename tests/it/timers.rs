@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use steading::{Cause, Context, Portal, Result, sleep};
-use steading_tests::artifacts::TIMERS;
+use steading::{Cause, Context, Endpoint, Error, NativeActor, Portal, Result, Spec, nursery, shield, sleep};
+use steading_tests::artifacts::{TIMERS, VALUES};
 use steading_tests::{failed, story, with_actor};
 
 #[test]
@@ -77,4 +77,35 @@ fn the_root_has_timers_too() {
         })
         .await
     });
+}
+
+#[test]
+fn after_its_deadline_a_task_may_still_clean_up_with_another_actor() {
+    story(async |host| {
+        host.load_as("values", VALUES)?;
+        let code = host.register_native(NativeActor::new("worker").endpoint(Endpoint::plain("work", work)));
+        host.root(async |n| {
+            let worker = n.start_actor(code.spec("worker")).await?;
+            let work = worker.context("work").deadline(Duration::from_millis(200));
+            let error = failed(
+                work.open(async |ctx: Context<(), ()>, ()| ctx.wait_result::<()>().await)
+                    .await,
+            );
+            assert_eq!(error.message(), "saved 3");
+            n.cancel("");
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Works for ever; when that is over, saves.
+async fn work((): ()) -> Result<()> {
+    nursery(async |n| {
+        let guest = n.start_actor(Spec::component("values", "guest")).await?;
+        sleep(Duration::from_secs(3600)).await.ok();
+        let saved: i64 = shield(guest.call("add", &(1, 2))).await?;
+        Err(Error::msg(format_args!("saved {saved}")))
+    })
+    .await
 }

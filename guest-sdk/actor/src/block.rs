@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use steading_types::{ErrorKind, Outcome};
+use steading_types::{BoxedError, ErrorKind, Outcome};
 
 use crate::codec;
 use crate::context::Context;
@@ -37,11 +37,22 @@ impl Held {
         let _block = Block::enter();
         Self { link, _block }
     }
+
+    /// Nothing more is heard of the context; other tasks may wait on it all the same.
+    fn let_go(&self) {
+        let Link { actor, endpoint, .. } = &*self.link;
+        let message = format!("{endpoint}: its block was left before it was over");
+        let error = BoxedError::new(ErrorKind::LinkClosed, actor.me().clone(), message);
+        self.link.on_ended(Outcome::Failed(Box::new(error))).run();
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.link.close_stream();
+        if self.link.with(|state| state.outcome.is_none()) {
+            self.let_go();
+        }
         self.link.actor.boundary().release(self.link.key);
         self.link.actor.forget(self.link.key);
     }
@@ -170,13 +181,22 @@ fn precedence(link: &Link, error: Error) -> Error {
     let outer = scope::check().is_err();
     link.with(|state| match &state.outcome {
         Some(Outcome::Cancelled(c)) if state.is_echo(link, c) && !outer => Error::absorbed(c.clone()),
-        Some(Outcome::Cancelled(c)) if c.canceller == *link.actor.me() => error,
+        Some(Outcome::Cancelled(c)) if c.canceller == *link.actor.me() => local(link, state, error),
         // Too late: the result stands, and what is left is our own cancel of our own body.
         Some(Outcome::Returned(_)) if state.is_own(link, &error) && !outer => match error.cancellation() {
             Some(cancellation) => Error::absorbed(cancellation.clone()),
             None => error,
         },
-        Some(outcome) => failure(outcome).unwrap_or(error),
-        None => error,
+        Some(outcome) => failure(outcome).unwrap_or_else(|| local(link, state, error)),
+        None => local(link, state, error),
     })
+}
+
+/// The local cancellation, which an own one that is to be absorbed must not stand for.
+fn local(link: &Link, state: &LinkState, error: Error) -> Error {
+    let is_echo = error.cancellation().is_some_and(|c| state.is_echo(link, c));
+    match is_echo || error.is_absorbed() {
+        true => scope::outer_or(error),
+        false => error,
+    }
 }

@@ -219,7 +219,7 @@ impl Link {
     pub(crate) fn subscribe(self: &Arc<Self>, on_lag: OnLag) -> Result<ReaderId> {
         let (id, after) = self.with(|state| {
             state.check(self)?;
-            let capacity = state.window.messages;
+            let capacity = state.ring;
             let broadcast = state
                 .broadcast
                 .get_or_insert_with(|| Box::new(Broadcast::new(capacity)));

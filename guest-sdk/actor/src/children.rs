@@ -71,6 +71,8 @@ pub(crate) struct LineState {
     restarts: u32,
     /// Somebody waits for its start, and will be told how it failed.
     awaited: bool,
+    /// Why nobody will hear how it ends.
+    lost: Option<Error>,
     waiters: Waiters,
 }
 
@@ -79,12 +81,18 @@ impl LineState {
     pub(crate) fn running(&self) -> Option<Result<(Arc<Incarnation>, ActorId)>> {
         if self.over {
             let error = self.current.end().and_then(|end| end.error.clone());
-            return Some(Err(error.unwrap_or_else(ended)));
+            return Some(Err(error.or_else(|| self.lost.clone()).unwrap_or_else(ended)));
         }
         match (self.current.id.get(), self.current.end()) {
             (Some(id), None) => Some(Ok((self.current.clone(), id.clone()))),
             _ => None,
         }
+    }
+
+    /// Nobody will hear how it ends.
+    fn conclude(&mut self, error: Error) {
+        self.lost = Some(error);
+        self.over = true;
     }
 
     pub(crate) fn restarts(&self) -> u32 {
@@ -156,13 +164,14 @@ impl Children {
         self.nursery(nursery).map(Scope::take_failures).unwrap_or_default()
     }
 
-    /// A child of this nursery is being started.
-    pub(crate) fn add(&mut self, nursery: Key, key: PortalKey) -> Arc<Line> {
+    /// A child of this nursery is being started; `awaited` if that is waited for by [`Line::start`].
+    pub(crate) fn add(&mut self, nursery: Key, key: PortalKey, awaited: bool) -> Arc<Line> {
         let state = LineState {
             current: Incarnation::new(key),
             over: false,
             restarts: 0,
-            awaited: false,
+            awaited,
+            lost: None,
             waiters: Waiters::default(),
         };
         let line = Arc::new(Line {
@@ -240,13 +249,7 @@ impl Children {
     pub(crate) fn fail_all(&mut self, error: &BoxedError) -> Aftermath {
         let mut after = Aftermath::default();
         for line in std::mem::take(&mut self.lines).into_values() {
-            line.change(&mut after, |state| {
-                _ = state.current.end.set(End {
-                    error: Some(error.clone().into()),
-                    rung: Rung::AlreadyGone,
-                });
-                state.over = true;
-            });
+            line.change(&mut after, |state| state.conclude(error.clone().into()));
         }
         for nursery in self.nurseries.values_mut() {
             nursery.closed = true;
@@ -255,8 +258,16 @@ impl Children {
         after
     }
 
-    pub(crate) fn forget(&mut self, nursery: Key) -> Option<Scope> {
-        self.lines.retain(|_, line| line.nursery != nursery);
+    /// Who waits for one of its children hears that nobody will look after it.
+    pub(crate) fn forget(&mut self, nursery: Key, after: &mut Aftermath) -> Option<Scope> {
+        self.lines.retain(|_, line| {
+            let stays = line.nursery != nursery;
+            if !stays {
+                let error = Error::invalid("the nursery has ended");
+                line.change(after, |state| state.conclude(error));
+            }
+            stays
+        });
         self.nurseries.remove(&nursery)
     }
 }
@@ -272,13 +283,20 @@ impl Line {
         look(&lock(&self.state))
     }
 
-    /// Waits until one of it runs, and answers for its failure until then. Cancel-safe.
+    /// Waits until one of it runs, and answers for its failure until then. Given up, it is cancelled: nobody
+    /// would have its portal.
     ///
     /// # Errors
     /// How its start failed; the cancellation of the current scope.
-    pub(crate) async fn start(&self) -> Result<(Arc<Incarnation>, ActorId)> {
-        let _awaited = Awaited::new(self);
-        self.wait(LineState::running).await
+    pub(crate) async fn start(&self, actor: &Actor) -> Result<(Arc<Incarnation>, ActorId)> {
+        let mut awaited = Awaited {
+            line: self,
+            actor,
+            given_up: true,
+        };
+        let running = self.wait(LineState::running).await?;
+        awaited.given_up = false;
+        Ok(running)
     }
 
     /// Waits for something to become true of it. Cancel-safe.
@@ -292,7 +310,8 @@ impl Line {
         };
         poll_fn(|cx| {
             let mut state = lock(&self.state);
-            let answer = step(&state).or_else(|| scope::check().err().map(Err));
+            let lost = || state.lost.clone().map(Err);
+            let answer = step(&state).or_else(lost).or_else(|| scope::check().err().map(Err));
             if answer.is_none() {
                 state.waiters.register(&mut place.slot, cx.waker());
             }
@@ -303,18 +322,22 @@ impl Line {
 }
 
 /// As long as somebody waits for a start.
-struct Awaited<'a>(&'a Line);
-
-impl<'a> Awaited<'a> {
-    fn new(line: &'a Line) -> Self {
-        lock(&line.state).awaited = true;
-        Self(line)
-    }
+struct Awaited<'a> {
+    line: &'a Line,
+    actor: &'a Actor,
+    given_up: bool,
 }
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        lock(&self.0.state).awaited = false;
+        let mut state = lock(&self.line.state);
+        state.awaited = false;
+        let (child, over) = (state.current.key, state.over);
+        drop(state);
+        if self.given_up && !over {
+            // Refused only if it is dead already.
+            self.actor.boundary().cancel_actor(child, None).ok();
+        }
     }
 }
 

@@ -62,26 +62,27 @@ impl<S, R, St> Context<S, R, St> {
         self.link.actor.me()
     }
 
-    /// Has this side asked for the cancel: by [`cancel`](Self::cancel), or because its block failed or was
-    /// cancelled while the callee was running?
+    /// Has this side asked for the cancel: by [`cancel`](Self::cancel), by a deadline of the context that has
+    /// passed, or because its block failed or was cancelled while the callee was running?
     pub fn cancel_called(&self) -> bool {
-        self.link.with(|state| state.has_asked())
+        self.link.with(|state| state.has_asked(&self.link))
     }
 
     /// Has our cancel been answered, and the answer named us?
     pub fn cancel_acked(&self) -> bool {
         let me = self.id();
         self.link
-            .with(|state| state.has_asked() && cancellation(state).is_some_and(|c| c.canceller == *me))
+            .with(|state| state.has_asked(&self.link) && cancellation(state).is_some_and(|c| c.canceller == *me))
     }
 
-    /// Whose doing it was, if the context was cancelled: ours, if the answer names us, else the peer's,
-    /// whose task it was. Who asked for it first is [in the cancellation itself](Error::canceller).
+    /// Whose doing it was, if the context was cancelled. Caller: ours, if the answer names us, else the peer's,
+    /// whose task it was; who asked for it first is [in the cancellation itself](Error::canceller). Callee:
+    /// who asked for it, as the task was our own.
     pub fn canceller(&self) -> Option<ActorId> {
         let me = self.id();
-        self.link.with(|state| match cancellation(state)?.canceller == *me {
-            true => Some(me.clone()),
-            false => Some(state.peer.clone()),
+        self.link.with(|state| match &cancellation(state)?.canceller {
+            asked if asked == me || self.side() == Side::Callee => Some(asked.clone()),
+            _ => Some(state.peer.clone()),
         })
     }
 
@@ -152,7 +153,8 @@ impl<S, R, St> Context<S, R, St> {
     /// and a stop, and discards what has not been received. A context has one stream.
     ///
     /// # Errors
-    /// Those of the body; the remote error, or "cancelled already", if the context is over.
+    /// Those of the body; the remote error, or "cancelled already", if the context is over; that messages the
+    /// body has sent could not leave after all, because the receiver's window became too narrow for them.
     pub async fn stream<T, F>(&self, body: F) -> Result<T>
     where
         F: AsyncFnOnce(Stream<S, R>) -> Result<T>,
@@ -177,8 +179,11 @@ impl<S, R, St> Context<S, R, St> {
         F: AsyncFnOnce(Stream<S, R>) -> Result<T>,
     {
         self.link.open_stream(flow)?;
-        let _left = Left(&self.link);
-        body(Stream::new(self.link.clone())).await
+        let left = Left(&self.link);
+        let end = body(Stream::new(self.link.clone())).await;
+        drop(left);
+        let value = end?;
+        self.link.with(|state| state.unsent.take()).map_or(Ok(value), Err)
     }
 
     /// Callee, once: unblocks the caller with a first value. It is decoded again before it is sent, so that a

@@ -256,8 +256,7 @@ impl Error {
 
     /// Are these the same failure, seen twice?
     pub fn is_same(&self, other: &Self) -> bool {
-        let same = |a: &BoxedError, b: &BoxedError| a.source == b.source && a.kind == b.kind && a.message == b.message;
-        Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if same(a, b))
+        Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if is_same(a, b))
     }
 
     /// The message with those of its causes.
@@ -274,6 +273,14 @@ impl Error {
         }
         text
     }
+}
+
+/// The death of an actor is one failure, whichever of its contexts tells it; what fails in a task is told by
+/// the context of that task, so that two tasks which fail alike are two failures.
+fn is_same(a: &BoxedError, b: &BoxedError) -> bool {
+    use ErrorKind::{EndpointError, NotStarted, Overrun, PayloadMismatch};
+    let is_of_a_task = matches!(a.kind, EndpointError | NotStarted | Overrun | PayloadMismatch);
+    a.source == b.source && a.kind == b.kind && a.message == b.message && (a.context == b.context || !is_of_a_task)
 }
 
 impl From<Repr> for Error {

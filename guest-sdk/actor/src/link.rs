@@ -94,11 +94,15 @@ pub(crate) struct LinkState {
     /// This side has said that it sends no more.
     stopped: bool,
     peer_stopped: bool,
+    /// A receiver was told of the end: so is who asks again.
+    end_told: bool,
     pub(crate) inbox: VecDeque<Bytes>,
     pub(crate) keeping: Keeping,
     pub(crate) broadcast: Option<Box<Broadcast>>,
     /// By its parts, credit goes back.
     pub(crate) window: Window,
+    /// Messages that the ring of a broadcast holds: one window.
+    pub(crate) ring: u32,
     /// Taken, and not yet given back as credit.
     pub(crate) taken: Amount,
     /// What the peer is still ready to receive.
@@ -109,6 +113,8 @@ pub(crate) struct LinkState {
     pub(crate) broken: Option<Error>,
     pub(crate) out: Vec<u8>,
     pub(crate) out_messages: u32,
+    /// That messages of a task's were not sent after all, until it is told.
+    pub(crate) unsent: Option<Error>,
     /// The actor will flush this.
     pub(crate) dirty: bool,
     receivers: Waiters,
@@ -160,16 +166,19 @@ impl Link {
             parked_inside: 0,
             stopped: false,
             peer_stopped: false,
+            end_told: false,
             inbox: VecDeque::new(),
             keeping: Keeping::ALL,
             broadcast: None,
             window: returned_by(window),
+            ring: returned_by(window).messages,
             taken: Amount::NONE,
             credit: Credit::new(nothing),
             overruns: false,
             broken: None,
             out: Vec::new(),
             out_messages: 0,
+            unsent: None,
             dirty: false,
             receivers: Waiters::default(),
             senders: Waiters::default(),
@@ -252,9 +261,8 @@ impl Link {
         }
         if state.half == Half::Closed {
             state.taken.add_batch(&batch);
-            if state.has_taken_half() {
-                state.give_back(self);
-            }
+            // As a receiver that waits would: nobody here will ever take more.
+            state.give_back_idle(self);
             return Aftermath::default();
         }
         match state.keeping.latest {
@@ -325,9 +333,17 @@ impl Link {
 
     /// Callee, once: sends what is left, then the ending.
     pub(crate) fn finish(&self, ending: Ending) {
+        let unsent = self.with(|state| {
+            state.flush_last(self);
+            state.unsent.take()
+        });
+        let ending = match (ending, unsent) {
+            // Its messages were not sent after all, and it does not know.
+            (Ending::Returned(_), Some(error)) => Ending::Failed(Box::new(error.to_boxed(self.actor.me()))),
+            (ending, _) => ending,
+        };
         let outcome = endpoint::outcome(self, &ending);
         let mut state = lock(&self.state);
-        state.flush_last(self);
         state.half = Half::Closed;
         if state.outcome.is_none() {
             state.outcome = Some(outcome);
@@ -411,14 +427,15 @@ impl Link {
         after.run();
     }
 
-    /// Sends what is in the buffer, and gives back what was taken if it is worth it.
+    /// Gives back what was taken if it is worth it, and sends what is in the buffer: in this order, because an
+    /// answer may be what the peer waits for to send more.
     pub(crate) fn flush(&self) {
         let mut state = lock(&self.state);
         state.dirty = false;
-        state.flush(self);
         if state.has_taken_half() {
             state.give_back(self);
         }
+        state.flush(self);
     }
 
     /// The next message as `read` reads it, in the usual case: there is one, and nothing is in the way.
@@ -461,8 +478,10 @@ impl Link {
                 state.gather_credit(self);
                 Some(Ok(Some(message)))
             }
-            // The callee of a cancel leaves its stream before it ends: the answer is what was asked for.
-            None if state.outcome.is_some() || state.peer_stopped && !state.cancel_called => Some(Ok(None)),
+            None if state.is_at_end() => {
+                state.end_told = true;
+                Some(Ok(None))
+            }
             None => {
                 state.give_back_idle(self);
                 None
@@ -511,9 +530,11 @@ impl LinkState {
         after
     }
 
-    /// Has this side asked for the cancel, explicitly or by failing?
-    pub(crate) fn has_asked(&self) -> bool {
-        self.cancel_called || self.cancel_implied
+    /// Has this side asked for the cancel: explicitly, by failing, or in advance, by a deadline?
+    pub(crate) fn has_asked(&self, link: &Link) -> bool {
+        let by_deadline = |c: &Cancellation| c.cause == Cause::Deadline && c.canceller == *link.actor.me();
+        let outcome = self.outcome.as_ref().and_then(cancellation_of);
+        self.cancel_called || self.cancel_implied || outcome.as_ref().is_some_and(by_deadline)
     }
 
     /// Ends the block of this context if its outcome is not the doing of the block's own task.
@@ -587,6 +608,11 @@ impl LinkState {
             (None, Some(_)) => Error::invalid("send: the peer has returned and receives no more"),
             (None, None) => Error::invalid("send: this side has stopped sending"),
         }
+    }
+
+    /// The callee of a cancel leaves its stream before it ends: the answer is what was asked for.
+    fn is_at_end(&self) -> bool {
+        self.outcome.is_some() || self.end_told || self.peer_stopped && !self.cancel_called
     }
 
     fn stop(&mut self, link: &Link) {
@@ -675,7 +701,7 @@ struct Parked<'a> {
     link: &'a Link,
     on: On,
     slot: Slot,
-    /// It belongs to the body of this context's block.
+    /// It is awaited by the body of this context's block itself, not by a task that the body has started.
     inside: bool,
 }
 
@@ -690,7 +716,7 @@ impl<'a> Parked<'a> {
     }
 
     fn count(&mut self, state: &mut LinkState) {
-        self.inside = self.link.side == Side::Caller && scope::is_current_within(state.scope.as_ref());
+        self.inside = self.link.side == Side::Caller && scope::is_current_task_of(state.scope.as_ref());
         state.parked_inside += u32::from(self.inside);
     }
 

@@ -36,8 +36,16 @@ struct Shared {
     actor: Actor,
     key: Key,
     node: Arc<Node>,
-    /// Tasks the block has not taken over yet, and what wakes it to do so.
-    queue: Mutex<(Vec<Task>, Option<Waker>)>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Tasks the block has not taken over yet.
+    tasks: Vec<Task>,
+    /// What wakes the block to do so.
+    waker: Option<Waker>,
+    over: bool,
 }
 
 impl std::fmt::Debug for Nursery {
@@ -85,19 +93,19 @@ impl Nursery {
     ///
     /// # Errors
     /// When it cannot be started (unknown component, limits, nursery closing); the cancellation of the
-    /// current scope.
+    /// current scope. A child whose start is given up, by that or by dropping this future, is cancelled.
     pub async fn start_actor(&self, spec: Spec) -> Result<Portal> {
-        let line = self.spawn(spec)?;
-        let (it, id) = line.start().await?;
+        let line = self.spawn(spec, true)?;
+        let (it, id) = line.start(&self.0.actor).await?;
         Ok(self.0.actor.portal_into(line, it, id))
     }
 
-    fn spawn(&self, spec: Spec) -> Result<Arc<Line>> {
+    fn spawn(&self, spec: Spec, awaited: bool) -> Result<Arc<Line>> {
         scope::check()?;
         let Shared { actor, key, .. } = &*self.0;
         actor.with_children(|children| {
             let child = actor.boundary().spawn(*key, spec)?;
-            Ok(children.add(*key, child))
+            Ok(children.add(*key, child, awaited))
         })
     }
 
@@ -119,19 +127,30 @@ impl Nursery {
 
     pub(crate) fn run<R>(&self, once: Once) -> Running<R> {
         let slot = Arc::new(Mutex::default());
-        let run = run_once(self.clone(), once, Arc::clone(&slot));
+        let run = run_once(self.clone(), once, Unanswered(Arc::clone(&slot)));
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
-        let mut queue = lock(&self.0.queue);
-        queue.0.push(Box::pin(task));
-        let waker = queue.1.take();
-        drop(queue);
-        waker.into_iter().for_each(Waker::wake);
+        // Not taken over, it is dropped, and its handle says so.
+        self.enqueue(Box::pin(task));
         Running {
             slot,
             result: PhantomData,
         }
+    }
+
+    /// Hands a task to the block; drops it if that is over.
+    fn enqueue(&self, task: Task) {
+        let mut queue = lock(&self.0.queue);
+        if queue.over {
+            // First, as a task that is dropped may look here.
+            drop(queue);
+            return drop(task);
+        }
+        queue.tasks.push(task);
+        let waker = queue.waker.take();
+        drop(queue);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Asks every child to end; the body goes on. An empty `reason` is none.
@@ -194,21 +213,39 @@ pub(crate) struct Once {
     pub(crate) args: Result<Vec<u8>>,
 }
 
-async fn run_once(nursery: Nursery, once: Once, slot: Arc<Mutex<ResultSlot>>) {
+/// The task's end of a handle. Dropped with the task, it says that the nursery has ended.
+struct Unanswered(Arc<Mutex<ResultSlot>>);
+
+impl Unanswered {
+    fn set(&self, result: Result<Bytes>) {
+        let mut woken = Woken::default();
+        let mut slot = lock(&self.0);
+        slot.result.get_or_insert(result);
+        slot.waiters.drain_into(&mut woken);
+        drop(slot);
+        woken.wake();
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let answered = lock(&self.0).result.is_some();
+        if !answered {
+            self.set(Err(Error::invalid("the nursery has ended")));
+        }
+    }
+}
+
+async fn run_once(nursery: Nursery, once: Once, slot: Unanswered) {
     let result = call_once(&nursery, once).await;
-    let mut woken = Woken::default();
-    let mut slot = lock(&slot);
-    slot.result = Some(result);
-    slot.waiters.drain_into(&mut woken);
-    drop(slot);
-    woken.wake();
+    slot.set(result);
 }
 
 /// Calls a child's endpoint, again as often as it starts again.
 async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
     let start = async || {
         let args = once.args?;
-        Ok::<_, Error>((nursery.spawn(once.spec)?, args))
+        Ok::<_, Error>((nursery.spawn(once.spec, false)?, args))
     };
     let (line, args) = start().await.inspect_err(|error| {
         if !error.is_cancelled() {
@@ -332,9 +369,15 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Shared { actor, key, .. } = &*self.nursery.0;
         // Tasks hold the nursery, so those nobody has taken over would hold themselves.
-        let _tasks = std::mem::take(&mut *lock(&self.nursery.0.queue));
+        let over = Queue {
+            over: true,
+            ..Queue::default()
+        };
+        let _queue = std::mem::replace(&mut *lock(&self.nursery.0.queue), over);
+        let mut after = Aftermath::default();
         // Bound, so that its wakers are dropped after the lock.
-        let left = actor.with_children(|children| children.forget(*key));
+        let left = actor.with_children(|children| children.forget(*key, &mut after));
+        after.run();
         if left.is_some_and(|left| !left.closed) {
             self.cancel();
             self.close();
@@ -350,9 +393,9 @@ impl Tasks {
     /// Ready when there is none left.
     fn poll(&mut self, nursery: &Nursery, cx: &mut TaskContext<'_>) -> Poll<()> {
         let mut queue = lock(&nursery.0.queue);
-        self.0.extend(queue.0.drain(..));
+        self.0.extend(queue.tasks.drain(..));
         // Bound, so that the old waker is dropped after the lock.
-        let _old = queue.1.replace(cx.waker().clone());
+        let _old = queue.waker.replace(cx.waker().clone());
         drop(queue);
         while let Poll::Ready(done) = self.0.poll_next_unpin(cx) {
             if done.is_none() {
@@ -408,9 +451,8 @@ fn raise<T>(actor: &Actor, body: Result<T>, failures: Vec<Error>) -> Result<T> {
     if !real.is_empty() {
         return Err(Error::group(real));
     }
-    scope::check()?;
     match foreign.into_iter().next() {
         Some(cancelled) => Err(cancelled),
-        None => body,
+        None => scope::check().and(body),
     }
 }

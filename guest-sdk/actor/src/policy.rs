@@ -131,10 +131,19 @@ pub(crate) fn returned_by(asked: Window) -> Window {
     }
 }
 
+/// The window of which every message is worth giving back.
+const AT_ONCE: Window = Window { messages: 1, bytes: 1 };
+
 impl LinkState {
     /// This side opens its half of the stream with settings of its own.
     pub(crate) fn choose(&mut self, link: &Link, flow: Flow) {
-        self.window = returned_by(flow.granted());
+        let granted = returned_by(flow.granted());
+        self.ring = granted.messages;
+        self.window = match flow.policy.is_fatal() {
+            // What is kept back here would be missing there, and be the end of a sender that was in time.
+            true => AT_ONCE,
+            false => granted,
+        };
         if flow.policy == Policy::DropOldest {
             self.keeping.latest = Some(flow.window);
             let batches = std::mem::take(&mut self.inbox);

@@ -38,11 +38,21 @@ pub(crate) struct Node {
     /// What the task in here is called.
     name: Option<Box<str>>,
     parent: Option<Arc<Node>>,
-    shield: bool,
+    kind: Kind,
     cancelled: AtomicBool,
     /// Blocks at work in here or below.
     blocks: AtomicUsize,
     inner: Mutex<Inner>,
+}
+
+/// What sets a scope apart from the one around it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// That one's cancel does not reach it at once.
+    Shield,
+    /// A task of its own runs in it.
+    Task,
 }
 
 #[derive(Default)]
@@ -56,14 +66,14 @@ struct Inner {
 impl Node {
     /// The scope of a task nobody here has started.
     pub(crate) fn root(actor: Actor, context: Option<Key>) -> Arc<Self> {
-        Self::make(actor, context, None, None, false)
+        Self::make(actor, context, None, None, Kind::Plain)
     }
 
     /// A scope inside the current one, if there is one.
     pub(crate) fn inside_current(actor: &Actor) -> Arc<Self> {
         let parent = try_current_node();
         let context = parent.as_ref().and_then(|p| p.context_of(actor));
-        Self::make(actor.clone(), context, None, parent, false)
+        Self::make(actor.clone(), context, None, parent, Kind::Plain)
     }
 
     fn make(
@@ -71,14 +81,14 @@ impl Node {
         context: Option<Key>,
         name: Option<Box<str>>,
         parent: Option<Arc<Self>>,
-        shield: bool,
+        kind: Kind,
     ) -> Arc<Self> {
         let node = Arc::new(Self {
             actor,
             context,
             name,
             parent,
-            shield,
+            kind,
             cancelled: AtomicBool::new(false),
             blocks: AtomicUsize::new(0),
             inner: Mutex::default(),
@@ -88,20 +98,20 @@ impl Node {
             let mut inner = lock(&parent.inner);
             inner.children.push(Arc::downgrade(&node));
             node.cancelled
-                .store(!shield && parent.is_cancelled(), Ordering::Release);
+                .store(kind != Kind::Shield && parent.is_cancelled(), Ordering::Release);
         }
         node
     }
 
     /// A scope inside this one.
     pub(crate) fn child(self: &Arc<Self>) -> Arc<Self> {
-        Self::make(self.actor.clone(), self.context, None, Some(self.clone()), false)
+        Self::make(self.actor.clone(), self.context, None, Some(self.clone()), Kind::Plain)
     }
 
-    /// A scope inside this one, of a task with a name.
-    pub(crate) fn named_child(self: &Arc<Self>, name: &str) -> Arc<Self> {
-        let parent = Some(self.clone());
-        Self::make(self.actor.clone(), self.context, Some(name.into()), parent, false)
+    /// A scope inside this one, of a task that may have a name.
+    pub(crate) fn task(self: &Arc<Self>, name: Option<&str>) -> Arc<Self> {
+        let (name, parent) = (name.map(Box::from), Some(self.clone()));
+        Self::make(self.actor.clone(), self.context, name, parent, Kind::Task)
     }
 
     fn name(&self) -> Option<&str> {
@@ -126,10 +136,22 @@ impl Node {
         std::ptr::eq(self, &**node) || self.parent.as_ref().is_some_and(|parent| parent.is_within(node))
     }
 
-    /// Cancels everything in here. Only the first cancellation counts.
+    /// Is `self` this node or below it, in the same task?
+    fn is_in_task_of(&self, node: &Arc<Self>) -> bool {
+        let above = || self.parent.as_ref().filter(|_| self.kind != Kind::Task);
+        std::ptr::eq(self, &**node) || above().is_some_and(|parent| parent.is_in_task_of(node))
+    }
+
+    /// Cancels everything in here. Only the first cancellation counts, be it that of a scope around this one:
+    /// a later one would name somebody else, and give shields their grace once more.
     pub(crate) fn cancel(&self, cancellation: Cancellation) {
         let now = self.actor.now();
-        lock(&self.inner).cancelled.get_or_insert((cancellation, now));
+        let mut inner = lock(&self.inner);
+        if self.is_cancelled() {
+            return;
+        }
+        inner.cancelled = Some((cancellation, now));
+        drop(inner);
         let mut woken = Woken::default();
         self.mark(&mut woken);
         woken.wake();
@@ -141,7 +163,10 @@ impl Node {
         inner.waiters.drain_into(woken);
         let children: Vec<_> = inner.children.iter().filter_map(Weak::upgrade).collect();
         drop(inner);
-        children.iter().filter(|c| !c.shield).for_each(|c| c.mark(woken));
+        children
+            .iter()
+            .filter(|c| c.kind != Kind::Shield)
+            .for_each(|c| c.mark(woken));
     }
 
     /// Who cancelled this scope: the nearest answer upwards.
@@ -293,6 +318,14 @@ pub(crate) fn is_current_within(node: Option<&Arc<Node>>) -> bool {
     })
 }
 
+/// Is what is being polled the task that runs in this scope, not one that was started beside it?
+pub(crate) fn is_current_task_of(node: Option<&Arc<Node>>) -> bool {
+    CURRENT.with_borrow(|current| match (current, node) {
+        (Some(current), Some(node)) => current.is_in_task_of(node),
+        _ => false,
+    })
+}
+
 pub(crate) fn try_current_node() -> Option<Arc<Node>> {
     CURRENT.with_borrow(Clone::clone)
 }
@@ -303,6 +336,12 @@ pub(crate) fn check() -> Result<()> {
         Some(node) if node.is_cancelled() => Err(node.raise()),
         _ => Ok(()),
     })
+}
+
+/// What a block raises that was cancelled by its own side, if not that alone ended it: the cancellation of the
+/// scope around it, if that was cancelled too.
+pub(crate) fn outer_or(own: Error) -> Error {
+    check().err().unwrap_or(own)
 }
 
 /// The task that is being polled: which actor it belongs to.
@@ -454,7 +493,7 @@ pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         current.context,
         None,
         Some(current.clone()),
-        true,
+        Kind::Shield,
     );
     let mut work = pin!(scoped(node.clone(), future));
     let mut bound = Bound::of(current);

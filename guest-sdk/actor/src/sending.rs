@@ -98,7 +98,8 @@ impl LinkState {
             sent = self.trickle(link);
         }
         match sent {
-            Ok(()) | Err(Refusal::Ended | Refusal::UnknownKey) => {}
+            // Not open: the context was over before the stream was opened, and this side has yet to hear of it.
+            Ok(()) | Err(Refusal::Ended | Refusal::UnknownKey | Refusal::StreamNotOpen) => {}
             // They wait for credit, as their sender would have.
             Err(Refusal::NoCredit) => return,
             Err(Refusal::Overrun) => _ = self.overran(link),
@@ -132,7 +133,9 @@ impl LinkState {
             self.out_messages, self.peer
         );
         link.actor.boundary().log(Level::Error, "steading", &message, &[]);
-        self.local_error = Some(Error::fault(ErrorKind::Internal, message));
+        let error = Error::fault(ErrorKind::Internal, message);
+        self.local_error.get_or_insert_with(|| error.clone());
+        self.unsent.get_or_insert(error);
     }
 }
 

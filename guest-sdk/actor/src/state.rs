@@ -75,7 +75,7 @@ fn running(link: &Link, state: &LinkState) -> State {
 fn cancelled(link: &Link, state: &LinkState, cancellation: &Cancellation) -> State {
     let mine = cancellation.canceller == *link.actor.me();
     match mine {
-        true if link.side == Side::Callee || state.has_asked() => State::SelfCancelled,
+        true if link.side == Side::Callee || state.has_asked(link) => State::SelfCancelled,
         false if cancellation.canceller == state.peer => State::PeerCancelled,
         _ => State::ActorCancelled,
     }

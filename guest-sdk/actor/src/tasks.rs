@@ -123,7 +123,7 @@ impl TaskGroup {
         T: TaskSend + 'static,
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.spawn_in(self.0.node.child(), future)
+        self.spawn_in(self.0.node.task(None), future)
     }
 
     /// As [`spawn`](Self::spawn); the task finds its name in [`Current::task`](crate::Current::task).
@@ -132,7 +132,7 @@ impl TaskGroup {
         T: TaskSend + 'static,
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.spawn_in(self.0.node.named_child(name), future)
+        self.spawn_in(self.0.node.task(Some(name)), future)
     }
 
     fn spawn_in<T, F>(&self, node: Arc<Node>, future: F) -> JoinHandle<T>
@@ -141,17 +141,15 @@ impl TaskGroup {
         F: Future<Output = Result<T>> + TaskSend + 'static,
     {
         let joined = Arc::new(Mutex::new(Joined::default()));
-        let (group, slot) = (self.clone(), joined.clone());
-        let taken = self.enqueue(Box::pin(async move {
+        let (group, slot) = (self.clone(), Unjoined(joined.clone()));
+        // Not taken over, it is dropped, and its handle says so.
+        self.enqueue(Box::pin(async move {
             let result = scoped(node, future).await.and_then(|end| end);
             if let Err(error) = &result {
                 group.failed(error);
             }
-            Joined::set(&slot, result);
+            slot.set(result);
         }));
-        if !taken {
-            Joined::set(&joined, Err(over()));
-        }
         JoinHandle(joined)
     }
 
@@ -176,7 +174,7 @@ impl TaskGroup {
         F: FnOnce(Ready<V>) -> Fut,
         Fut: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.start_in(self.0.node.child(), task).await
+        self.start_in(self.0.node.task(None), task).await
     }
 
     /// As [`start`](Self::start); the task finds its name in [`Current::task`](crate::Current::task).
@@ -189,7 +187,7 @@ impl TaskGroup {
         F: FnOnce(Ready<V>) -> Fut,
         Fut: Future<Output = Result<T>> + TaskSend + 'static,
     {
-        self.start_in(self.0.node.named_child(name), task).await
+        self.start_in(self.0.node.task(Some(name)), task).await
     }
 
     async fn start_in<V, T, F, Fut>(&self, node: Arc<Node>, task: F) -> Result<V>
@@ -201,16 +199,13 @@ impl TaskGroup {
         let _block = Block::enter();
         let start = Start::new(node.clone());
         let future = task(Ready(start.clone()));
-        let (group, told, inside) = (self.clone(), start.clone(), node.clone());
-        let taken = self.enqueue(Box::pin(async move {
+        let (group, told, inside) = (self.clone(), Untold(start.clone()), node.clone());
+        self.enqueue(Box::pin(async move {
             let result = scoped(inside, future).await.and_then(|end| end);
-            if let Some(error) = told.ended(result.map(|_| ())) {
+            if let Some(error) = told.0.ended(result.map(|_| ())) {
                 group.failed(&error);
             }
         }));
-        if !taken {
-            return Err(over());
-        }
         let waiting = Waiting(&start);
         let mut watch = scope::try_current_node().map(Watch::new);
         poll_fn(|cx| {
@@ -231,17 +226,18 @@ impl TaskGroup {
             .cancel(self.0.node.actor().cancellation(reason, Cause::Requested));
     }
 
-    /// Hands a task to the block; `false` if that is over.
-    fn enqueue(&self, task: Task) -> bool {
+    /// Hands a task to the block; drops it if that is over.
+    fn enqueue(&self, task: Task) {
         let mut state = lock(&self.0.state);
         if state.over {
-            return false;
+            // First, as a task that is dropped may look here.
+            drop(state);
+            return drop(task);
         }
         state.queue.push(task);
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
-        true
     }
 
     /// A failure, or a cancellation from elsewhere, ends all; that one was cancelled with all is no news.
@@ -249,7 +245,11 @@ impl TaskGroup {
         if error.is_absorbed() || (error.is_cancelled() && self.0.node.is_cancelled()) {
             return;
         }
-        lock(&self.0.state).failures.push(error.clone());
+        let mut state = lock(&self.0.state);
+        if !state.failures.iter().any(|known| known.is_same(error)) {
+            state.failures.push(error.clone());
+        }
+        drop(state);
         verdict::cancel_for(&self.0.node, error);
     }
 
@@ -293,8 +293,9 @@ impl TaskGroup {
     fn absorb<T>(&self, end: Result<T>, cancel_called: bool) -> Result<T> {
         let own = |error: &Error| error.canceller() == Some(self.0.node.actor().me());
         match end {
-            Err(error) if cancel_called && own(&error) && scope::check().is_ok() => {
-                Err(error.cancellation().cloned().map_or(error, Error::absorbed))
+            Err(error) if cancel_called && own(&error) => {
+                let absorbed = error.cancellation().cloned().map_or(error, Error::absorbed);
+                Err(scope::outer_or(absorbed))
             }
             end => end,
         }
@@ -311,6 +312,8 @@ pub struct JoinHandle<T>(Arc<Mutex<Joined<T>>>);
 
 struct Joined<T> {
     result: Option<Result<T>>,
+    /// There was a result, whether or not it was taken.
+    done: bool,
     waker: Option<Waker>,
 }
 
@@ -318,18 +321,31 @@ impl<T> Default for Joined<T> {
     fn default() -> Self {
         Self {
             result: None,
+            done: false,
             waker: None,
         }
     }
 }
 
-impl<T> Joined<T> {
-    fn set(slot: &Mutex<Self>, result: Result<T>) {
-        let mut joined = lock(slot);
-        joined.result = Some(result);
+/// The task's end of a handle. Dropped with the task, it says that the block is over.
+struct Unjoined<T>(Arc<Mutex<Joined<T>>>);
+
+impl<T> Unjoined<T> {
+    fn set(&self, result: Result<T>) {
+        let mut joined = lock(&self.0);
+        (joined.result, joined.done) = (Some(result), true);
         let waker = joined.waker.take();
         drop(joined);
         waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> Drop for Unjoined<T> {
+    fn drop(&mut self) {
+        let done = lock(&self.0).done;
+        if !done {
+            self.set(Err(over()));
+        }
     }
 }
 
@@ -356,7 +372,8 @@ pub struct Ready<V>(Arc<Start<V>>);
 impl<V> Ready<V> {
     /// The task has started; this is what who started it gets.
     pub fn started(self, value: V) {
-        self.0.change(Phase::Started(value));
+        // Handed back, and dropped, if nobody waits for it any more.
+        drop(self.0.change(Phase::Started(value)));
     }
 }
 
@@ -380,23 +397,24 @@ impl<V> Start<V> {
         Arc::new(Self { node, state })
     }
 
-    fn change(&self, phase: Phase<V>) {
+    /// Leaves the phase of starting; hands `phase` back if that was left before.
+    fn change(&self, phase: Phase<V>) -> Option<Phase<V>> {
         let mut state = lock(&self.state);
-        if matches!(state.0, Phase::Starting) {
-            state.0 = phase;
+        if !matches!(state.0, Phase::Starting) {
+            return Some(phase);
         }
+        state.0 = phase;
         let waker = state.1.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+        None
     }
 
     /// The task is over. Its error, if the block has to know of it because nobody else will.
     fn ended(&self, result: Result<()>) -> Option<Error> {
-        let error = result.err();
-        if matches!(lock(&self.state).0, Phase::Starting) {
-            self.change(Phase::Ended(error));
+        let Some(Phase::Ended(error)) = self.change(Phase::Ended(result.err())) else {
             return None;
-        }
+        };
         // One that was cancelled alone, because who waited for it has gone, is no news to the others.
         error.filter(|error| !error.is_cancelled() || !self.node.is_cancelled())
     }
@@ -426,6 +444,17 @@ impl<V> Start<V> {
                 Poll::Pending
             }
             Phase::Past => Poll::Pending,
+        }
+    }
+}
+
+/// The task's end of a start. Dropped with the task, it says that the block is over.
+struct Untold<V>(Arc<Start<V>>);
+
+impl<V> Drop for Untold<V> {
+    fn drop(&mut self) {
+        if matches!(lock(&self.0.state).0, Phase::Starting) {
+            drop(self.0.change(Phase::Ended(Some(over()))));
         }
     }
 }

@@ -173,7 +173,7 @@ pub async fn move_on_after<T>(duration: Duration, future: impl Future<Output = R
     })
     .await;
     match end.and_then(|inner| inner) {
-        Err(error) if fired && is_deadline_of(&error, &actor) && scope::check().is_ok() => Ok(None),
+        Err(error) if fired && is_deadline_of(&error, &actor) => scope::check().map(|()| None),
         end => end.map(Some),
     }
 }

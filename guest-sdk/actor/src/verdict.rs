@@ -8,10 +8,10 @@ use std::sync::Arc;
 use steading_types::{Cancellation, Cause};
 
 use crate::error::{Error, Result};
-use crate::scope::{self, Node};
+use crate::scope::Node;
 
 /// What leaves in the place of a block's own end: all failures, each once, the body's first; else a
-/// cancellation from elsewhere, unless the block was itself cancelled from around. `None`: its own end.
+/// cancellation from elsewhere, which beats that of the scopes around (semantics 5). `None`: its own end.
 pub(crate) fn above(own: Option<&Error>, failures: Vec<Error>) -> Option<Error> {
     let (foreign, mut real): (Vec<_>, Vec<_>) = failures.into_iter().partition(Error::is_cancelled);
     let own = own.filter(|error| !error.is_cancelled());
@@ -21,8 +21,7 @@ pub(crate) fn above(own: Option<&Error>, failures: Vec<Error>) -> Option<Error> 
     if !real.is_empty() {
         return Some(Error::group(real));
     }
-    let foreign = foreign.into_iter().next()?;
-    Some(scope::check().err().unwrap_or(foreign))
+    foreign.into_iter().next()
 }
 
 /// How the parts of a block have failed so far.

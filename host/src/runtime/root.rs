@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steading_actor::{Actor, Error, Invocation, Nursery, Result, nursery, plain};
 use steading_proto::{Core, Frame};
-use steading_types::{ActorId, Cause, Event, Start, Window};
+use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Start, Window};
 use tokio::sync::oneshot;
 
 use super::Runtime;
@@ -22,6 +22,7 @@ where
 {
     let cell = new_root(runtime, name, stdio, memory);
     let (actor, invocation, over) = begin(&cell)?;
+    let _mourner = Mourner(&cell);
     let mut result = None;
     let main = async |()| {
         let end = nursery(body).await;
@@ -37,6 +38,20 @@ where
         // A failure of the body's own comes first; a cancellation hides nothing (semantics 7).
         Some(error) if end.as_ref().err().is_none_or(Error::is_cancelled) => Err(error),
         _ => end,
+    }
+}
+
+/// A panic that unwinds through the body of a root is the embedder's to see. It ends the root as it would end
+/// any actor, or the tree below would be nobody's.
+struct Mourner<'a>(&'a Cell);
+
+impl Drop for Mourner<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let id = self.0.inbox.id().clone();
+            let error = BoxedError::new(ErrorKind::Panic, id, "the body of the root panicked");
+            self.0.with(|core| core.die(error));
+        }
     }
 }
 

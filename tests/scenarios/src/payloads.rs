@@ -1,5 +1,7 @@
 //! MSG-* and ERR-*: values and errors of types of one's own, and values that are of another type.
 
+use std::collections::HashSet;
+
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use steading_actor::{Context, Error, ErrorKind, Outcome, Result, State};
@@ -188,21 +190,25 @@ pub(crate) async fn bad_message(portal: To<'_>, by_caller: bool) -> Result<()> {
     }
 }
 
-/// ERR-7, ERR-8 and ERR-9, over one hop and over two.
+/// ERR-7, ERR-8 and ERR-9, over one hop and over more, of both kinds.
 pub(crate) async fn relayed(portal: To<'_>, how: Failure) -> Result<()> {
     let near = failure("a call that fails", portal.call::<(), _>("fail", &how).await)?;
     check_error(&near, how)?;
     ensure_eq("the source", near.source_actor(), Some(portal.id()))?;
-    for component in [GUEST, NATIVE] {
+    let routes: [&[&str]; 4] = [&[GUEST], &[NATIVE], &[NATIVE, GUEST, NATIVE], &[GUEST, NATIVE, GUEST]];
+    for route in routes {
         let far = failure(
             "a call whose callee fails",
-            portal.call::<(), _>("relay", &(component, how)).await,
+            portal.call::<(), _>("relay", &(route, how)).await,
         )?;
         check_error(&far, how)?;
         ensure_eq("the type's name", far.type_name(), near.type_name())?;
         ensure_eq("the source", far.source_actor().map(|id| &*id.name), Some("source"))?;
-        let path = far.boxed().map(|error| error.relay_path.clone());
-        ensure_eq("the way it came", path, Some(vec![portal.id().clone()]))?;
+        let path = far.boxed().map(|error| error.relay_path.clone()).unwrap_or_default();
+        ensure_eq("the last who handed it on", path.last(), Some(portal.id()))?;
+        ensure_eq("the hops", path.len(), route.len())?;
+        let passed: HashSet<_> = path.iter().chain(far.source_actor()).collect();
+        ensure_eq("the actors it passed", passed.len(), route.len() + 1)?;
         ensure(
             far.to_string().contains(&format!("via {}", portal.id())),
             format_args!("the way is told, got {far}"),

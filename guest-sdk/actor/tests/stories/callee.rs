@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Wake, Waker};
 
+use futures_util::FutureExt;
 use steading_actor::*;
-use steading_types::Event;
+use steading_types::{Event, Refusal};
 
 use crate::harness::*;
 
@@ -229,4 +230,29 @@ fn an_error_of_the_callers_is_known_before_its_cancel_is_felt() {
     assert!(!saw.is_empty() && saw.iter().all(|saw| *saw), "{saw:?}");
     let asked = w.asked();
     assert!(asked.iter().any(|line| line.ends_with("not a number")), "{asked:?}");
+}
+
+/// Accepted is accepted: a task that returns in the belief that its messages are on their way has failed.
+#[test]
+fn a_task_whose_messages_could_not_be_sent_has_not_returned() {
+    let w = World::new();
+    let sends = async |c: Context<u32, ()>, _: u32| {
+        c.started(()).await?;
+        let block = c.stream(async |s| {
+            s.send(1).await?;
+            std::future::pending::<Result<()>>().await
+        });
+        // Dropped where it waits, so that nobody is told.
+        assert!(block.now_or_never().is_none());
+        Ok(0u32)
+    };
+    let mut task = run(Endpoint::context("scan", sends), &w);
+    w.refuse_messages(Some(Refusal::NoCredit));
+    task.ends().unwrap();
+    let asked = w.asked();
+    let last = asked.last().unwrap();
+    assert!(
+        last.starts_with("finish c1 failed") && last.contains("were not sent"),
+        "{asked:?}"
+    );
 }

@@ -61,6 +61,8 @@ pub struct Recorder {
     refusal: Mutex<Option<Refusal>>,
     /// What becomes of children that are done, unless it is what their failure says.
     fate: Mutex<Option<Fate>>,
+    /// What it says to the opening of a stream, unless it lets it.
+    no_opening: Mutex<Option<Refusal>>,
 }
 
 impl Recorder {
@@ -121,6 +123,9 @@ impl Boundary for Recorder {
     }
     fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal> {
         let flow = flow.map(|f| format!(" {:?} {}", f.policy, f.window.messages));
+        if let Some(refusal) = *self.no_opening.lock().unwrap() {
+            return Err(refusal);
+        }
         self.note(format!("stream c{context}{}", flow.unwrap_or_default()))
     }
     fn send_batch(&self, context: Key, mut batch: &[u8]) -> Result<(), Refusal> {
@@ -288,6 +293,11 @@ impl World {
     /// From now on the host refuses to send, or no longer.
     pub fn refuse_messages(&self, refusal: Option<Refusal>) {
         *self.recorder.refusal.lock().unwrap() = refusal;
+    }
+
+    /// From now on the host refuses to open streams.
+    pub fn refuse_opening(&self, refusal: Option<Refusal>) {
+        *self.recorder.no_opening.lock().unwrap() = refusal;
     }
 
     pub fn cancel_task(&self, context: Key, canceller: ActorId) {

@@ -9,6 +9,7 @@ mod broadcast;
 mod callee;
 mod caller;
 mod cluster;
+mod crossing;
 mod exit;
 mod gather;
 mod harness;

@@ -188,7 +188,7 @@ fn a_dropped_nursery_cancels_its_children() {
     task.waits();
     w.asked();
     drop(task);
-    assert_eq!(w.asked(), ["cancel n1", "close n1"]);
+    assert_eq!(w.asked(), ["cancel p2", "cancel n1", "close n1"]);
 }
 
 #[test]
@@ -215,4 +215,78 @@ fn only_children_can_be_cancelled() {
     let portal = w.portal();
     let error = w.task(async move { portal.cancel_actor("").await }).ends().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOperation);
+}
+
+/// Nobody would have its portal, and the nursery would wait for it for ever.
+#[test]
+fn a_child_whose_start_was_given_up_is_cancelled() {
+    let w = World::new();
+    let second = std::time::Duration::from_secs(1);
+    let mut task = w.task(nursery(async move |n| {
+        let started = move_on_after(second, n.start_actor(child("a"))).await?;
+        assert!(started.is_none());
+        Ok(())
+    }));
+    task.waits();
+    w.pass(1000);
+    task.waits();
+    assert!(w.asked().contains(&"cancel p2".to_owned()));
+    w.child_up(2);
+    w.child_ended(2, None);
+    w.nursery_closed(1);
+    task.ends().unwrap();
+}
+
+#[test]
+fn a_child_that_came_up_is_its_starters() {
+    let w = World::new();
+    let mut task = w.task(nursery(async |n| n.start_actor(child("a")).await));
+    task.waits();
+    w.child_up(2);
+    task.waits();
+    assert!(!w.asked().contains(&"cancel p2".to_owned()));
+    w.child_ended(2, None);
+    w.nursery_closed(1);
+    task.ends().unwrap();
+}
+
+#[test]
+fn a_run_of_a_nursery_that_has_ended_is_refused() {
+    let w = World::new();
+    let mut task = w.task(async {
+        let mut kept = None;
+        nursery(async |n| {
+            kept = Some(n);
+            Ok(())
+        })
+        .await?;
+        let late = kept.unwrap().run_in_actor::<u32, _>(child("late"), "work", &());
+        Ok(late.result().await.unwrap_err().kind())
+    });
+    task.waits();
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap(), ErrorKind::InvalidOperation);
+}
+
+#[test]
+fn who_waits_for_a_child_of_a_dropped_nursery_is_told() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(w.actor.nursery(async move |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        let portal = n.start_actor(child("a")).await?;
+        give.send((running, portal)).unwrap();
+        std::future::pending::<Result<()>>().await
+    }));
+    block.waits();
+    w.child_up(2);
+    block.waits();
+    let (running, portal) = take.try_recv().unwrap();
+    let mut result = w.task(async move { running.result().await });
+    let mut end = w.task(async move { portal.cancel_actor("").await });
+    result.waits();
+    end.waits();
+    drop(block);
+    assert_eq!(result.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+    assert_eq!(end.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
 }

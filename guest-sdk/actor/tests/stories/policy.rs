@@ -297,3 +297,41 @@ fn a_single_message_longer_than_the_window_is_kept() {
     w.returned(1, &());
     assert_eq!(task.ends().unwrap(), (Some(vec![7; 100]), 1));
 }
+
+/// Or an overrun would be declared although the receiver has taken everything.
+#[test]
+fn credit_goes_back_at_once_to_a_sender_that_may_not_wait() {
+    for policy in [Policy::OverrunError, Policy::Buffer(8)] {
+        let w = World::new();
+        let mut task = receiving(&w, StreamOptions::new().policy(policy), async |s| {
+            s.next().await?;
+            sleep(std::time::Duration::from_secs(1)).await?;
+            s.next().await
+        });
+        w.data(1, &[1, 2]);
+        task.waits();
+        w.actor.flush();
+        let asked = w.asked();
+        assert!(
+            asked.contains(&"credit c1 1 1".to_owned()),
+            "{policy:?}: one is taken, one is not: {asked:?}"
+        );
+    }
+}
+
+#[test]
+fn a_broadcast_of_a_stream_that_may_overrun_has_a_ring_of_its_window() {
+    let w = World::new();
+    let options = StreamOptions::new().policy(Policy::OverrunError).messages(5);
+    let mut task = receiving(&w, options, async |s| {
+        let reader = s.subscribe()?;
+        let capacity = reader.statistics().capacity;
+        reader.next().await?;
+        Ok(capacity)
+    });
+    task.waits();
+    w.stop(1);
+    task.waits();
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap(), 5);
+}

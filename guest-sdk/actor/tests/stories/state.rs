@@ -480,3 +480,80 @@ fn precedence_of_what_leaves_the_block() {
         assert_eq!(task.ends().unwrap_err().message(), leaves, "{body:?} {outcome:?}");
     }
 }
+
+/// To set a deadline is to ask, in advance.
+#[test]
+fn the_deadline_of_the_context_is_over() {
+    let w = World::new();
+    let (mut task, c) = elsewhere(&w);
+    let late = Cancellation {
+        cause: Cause::Deadline,
+        ..cancelled_by(me())
+    };
+    w.ended(1, Outcome::Cancelled(late));
+    let error = task.ends().unwrap_err();
+    assert!(error.is_cancelled() && !error.is_absorbed(), "nobody called cancel");
+    assert!(c.cancel_called() && c.cancel_acked() && c.cancelled_caught());
+    assert_eq!((c.state(), c.canceller()), (State::SelfCancelled, Some(me())));
+}
+
+#[test]
+fn a_callee_whose_actor_a_third_cancels_knows_by_whom() {
+    let w = World::new();
+    let (mut task, take) = callee(&w, async |_| {
+        std::future::pending::<()>().await;
+        Ok(0)
+    });
+    task.waits();
+    let c = take.try_recv().unwrap();
+    w.cancel_task(4, third());
+    task.ends().unwrap();
+    assert_eq!((c.state(), c.canceller()), (State::ActorCancelled, Some(third())));
+}
+
+/// It may well make nothing of what it is told; the body waits elsewhere all the same.
+#[test]
+fn a_task_of_the_body_that_waits_on_the_context_does_not_keep_the_body_waiting() {
+    let w = World::new();
+    let (mut task, c) = with_handle(&w, async |c| {
+        c.stream(async |s| {
+            scope(async |tasks| {
+                _ = tasks.spawn(async move {
+                    while let Ok(Some(_)) = s.next().await {}
+                    Ok(())
+                });
+                std::future::pending::<()>().await;
+                Ok(())
+            })
+            .await
+        })
+        .await
+    });
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs");
+    assert!(c.cancelled_caught());
+}
+
+#[test]
+fn a_body_that_waits_on_the_context_under_a_timeout_is_told_there() {
+    let w = World::new();
+    let (mut task, c) = with_handle(&w, async |c| {
+        c.stream(async |s| timeout(std::time::Duration::from_secs(1), s.next()).await)
+            .await
+    });
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs");
+    assert!(!c.cancelled_caught());
+}
+
+#[test]
+fn who_waits_on_a_context_whose_block_is_dropped_is_told() {
+    let w = World::new();
+    let (task, c) = elsewhere(&w);
+    let other = c.clone();
+    let mut waiting = w.task(async move { other.wait_result::<u32>().await });
+    waiting.waits();
+    drop(task);
+    assert_eq!(waiting.ends().unwrap_err().kind(), ErrorKind::LinkClosed);
+    assert_eq!(c.state(), State::Failed);
+}

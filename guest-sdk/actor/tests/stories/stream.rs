@@ -1,6 +1,7 @@
 //! Messages, batches and credit (semantics 8).
 
 use steading_actor::*;
+use steading_types::Refusal;
 
 use crate::harness::*;
 
@@ -238,4 +239,132 @@ fn sending_to_a_peer_that_has_returned_fails() {
     });
     w.returned(1, &());
     assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+}
+
+#[test]
+fn an_end_that_was_told_is_told_again_after_our_cancel() {
+    let w = World::new();
+    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Context<(), u32>, ()| {
+        c.stream(async |s| {
+            assert_eq!(s.next().await?, None);
+            c.cancel("").await;
+            s.next().await
+        })
+        .await
+    }));
+    task.waits();
+    w.started(1, &());
+    w.stop(1);
+    task.waits();
+    w.cancelled(1, me());
+    assert_eq!(task.ends().unwrap(), None);
+}
+
+/// Less than half of a window kept back would be for ever: nobody takes anything here any more.
+#[test]
+fn what_comes_after_leaving_leaves_room_for_a_large_message() {
+    let w = World::new();
+    let mut task = streaming(&w, async |_| Ok(()));
+    task.waits();
+    w.asked();
+    let sixteenth = vec![0u8; 1 << 16];
+    w.data(1, &[&sixteenth]);
+    assert_eq!(w.asked().len(), 1, "a sixteenth of the window goes back at once");
+    w.returned(1, &());
+    task.ends().unwrap();
+}
+
+#[test]
+fn a_stream_that_was_left_says_so_again_and_again() {
+    let w = World::new();
+    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Context<u32, u32>, ()| {
+        let left = c.stream(async |s| Ok(s)).await?;
+        for _ in 0..2 {
+            assert_eq!(left.next().await.unwrap_err().kind(), ErrorKind::InvalidOperation);
+            assert_eq!(left.try_send(&1).unwrap_err().kind(), ErrorKind::InvalidOperation);
+        }
+        Ok(())
+    }));
+    task.waits();
+    w.started(1, &());
+    w.data(1, &[1u32]);
+    task.waits();
+    w.returned(1, &());
+    task.ends().unwrap();
+}
+
+#[test]
+fn the_end_wakes_every_task_that_receives() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        let other = s.clone();
+        futures_util::try_join!(s.next(), other.next())
+    });
+    task.waits();
+    w.stop(1);
+    task.waits();
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap(), (None, None));
+}
+
+#[test]
+fn a_send_after_a_remote_error_raises_it_and_waiting_ones_too() {
+    let w = World::new();
+    let window = Window {
+        messages: 1,
+        bytes: 100,
+    };
+    let mut task = streaming_with(&w, window, async |s| {
+        s.send(vec![]).await?;
+        let waiting = s.send(vec![]).await.unwrap_err();
+        let later = s.try_send(&vec![]).unwrap_err();
+        Err::<(), _>(Error::msg(format!("{}, {}", waiting.message(), later.message())))
+    });
+    task.waits();
+    w.failed(1, "theirs");
+    assert_eq!(task.ends().unwrap_err().message(), "theirs, theirs");
+}
+
+#[test]
+fn a_stream_opened_when_the_callee_has_returned_sends_nothing_and_blames_nobody() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut task = w.task(
+        w.portal()
+            .open_context("scan", &(), async move |c: Context<u32, u32>, ()| {
+                give.send(c.clone()).unwrap();
+                c.stream(async |s| {
+                    s.send(1).await?;
+                    s.next().await
+                })
+                .await
+            }),
+    );
+    task.waits();
+    // The host knows already that the callee has returned.
+    w.refuse_opening(Some(Refusal::Ended));
+    w.refuse_messages(Some(Refusal::StreamNotOpen));
+    w.started(1, &());
+    task.waits();
+    w.actor.flush();
+    w.returned(1, &());
+    assert_eq!(task.ends().unwrap(), None);
+    let context: Context<u32, u32> = take.try_recv().unwrap();
+    assert!(context.local_error().is_none());
+    assert!(!w.asked().iter().any(|line| line.starts_with("log")));
+}
+
+/// Accepted is accepted: that it could not be sent after all is an error of who sent it.
+#[test]
+fn messages_that_could_not_be_sent_fail_the_block_that_leaves_them() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| s.send(vec![1]).await);
+    w.refuse_messages(Some(Refusal::NoCredit));
+    task.waits();
+    w.cancelled(1, me());
+    let error = task.ends().unwrap_err();
+    assert!(
+        error.message().contains("1 messages to peer@00000002 were not sent"),
+        "{error}"
+    );
 }

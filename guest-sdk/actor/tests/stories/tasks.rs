@@ -327,3 +327,64 @@ fn a_failure_to_start_can_be_handled_where_it_is_waited_for() {
     }));
     assert_eq!(task.ends().unwrap(), "not today");
 }
+
+#[test]
+fn two_calls_that_fail_alike_are_two_failures_and_one_failure_met_twice_is_one() {
+    for (contexts, failures) in [([3, 4], 2), ([3, 3], 1)] {
+        let w = World::new();
+        let call = || w.portal().call::<u32, _>("work", &());
+        let (one, two) = (call(), call());
+        let mut task = w.task(scope(async move |tasks| {
+            _ = tasks.spawn(one);
+            _ = tasks.spawn(two);
+            Ok(())
+        }));
+        task.waits();
+        for (key, context) in [1, 2].into_iter().zip(contexts) {
+            let error = BoxedError {
+                context,
+                ..*failure("disk full")
+            };
+            w.ended(key, Outcome::Failed(Box::new(error)));
+        }
+        let error = task.ends().unwrap_err();
+        assert_eq!(error.members().len(), failures, "{contexts:?}: {error}");
+    }
+}
+
+#[test]
+fn a_task_that_is_cancelled_while_it_starts_is_cancelled_and_not_silent() {
+    let w = World::new();
+    let mut task = w.task(scope(async |tasks| {
+        let start = tasks.start(|_ready: Ready<()>| async move { Ok(sleep(SECOND).await.ok()) });
+        start.await
+    }));
+    task.waits();
+    w.cancel(third());
+    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+}
+
+/// A block that is dropped, by a `select!` say, has tasks that end without a word.
+#[test]
+fn who_waits_for_a_task_of_a_dropped_block_is_told() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(scope(async move |tasks| {
+        give.send((tasks.clone(), tasks.spawn(forever()))).unwrap();
+        forever().await
+    }));
+    block.waits();
+    let (tasks, joined) = take.try_recv().unwrap();
+    let mut joining = w.task(joined);
+    let mut starting = w.task(async move {
+        tasks
+            .start(|_ready: Ready<()>| async move { std::future::pending::<Result<()>>().await })
+            .await
+    });
+    joining.waits();
+    starting.waits();
+    block.waits();
+    drop(block);
+    assert_eq!(joining.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
+    assert!(starting.ends().is_err());
+}

@@ -9,12 +9,15 @@ use super::context::{Caller, CallerState, Context, Patience, Side};
 use super::{Core, NEVER};
 use crate::frame::{Dest, Frame, Start};
 
+/// Bytes of an endpoint's name.
+const LONGEST_NAME: usize = 1 << 10;
+
 impl<P: Clone> Core<P> {
     /// Opens a context: sends `Start` and waits for the ack.
     ///
     /// # Errors
     /// `InvalidOperation` for this very actor, `LinkClosed` for one that is gone, `Limit` for too many
-    /// contexts or too large arguments, `Cancelled` while this actor is ending, `InvalidOperation` for a
+    /// contexts or too large arguments, `NoSuchEndpoint` for a name no endpoint can have, `Cancelled` while this actor is ending, `InvalidOperation` for a
     /// parent that is no running task. No state is left.
     pub fn open(&mut self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
         let (peer, peer_id) = self.open_target(&options, args.len())?;
@@ -72,6 +75,7 @@ impl<P: Clone> Core<P> {
             let text = format!("cannot open `{}`: the task that opens it is over", options.endpoint);
             return Err(self.error(ErrorKind::InvalidOperation, text));
         }
+        self.check_name(&options.endpoint)?;
         self.check_room(args)?;
         match self.portals.get(options.target) {
             Some(portal) => Ok((portal.peer.clone(), portal.id.clone())),
@@ -80,6 +84,15 @@ impl<P: Clone> Core<P> {
                 format!("cannot open `{}`: the actor is gone", options.endpoint),
             )),
         }
+    }
+
+    /// A name counts nowhere else of what waits at the callee.
+    fn check_name(&self, endpoint: &str) -> Result<(), BoxedError> {
+        if endpoint.len() > LONGEST_NAME {
+            let text = format!("no endpoint has a name of {} bytes", endpoint.len());
+            return Err(self.error(ErrorKind::NoSuchEndpoint, text));
+        }
+        Ok(())
     }
 
     fn check_room(&self, args: usize) -> Result<(), BoxedError> {
@@ -97,13 +110,15 @@ impl<P: Clone> Core<P> {
         Ok(())
     }
 
-    /// Deadlines shrink with every hop (semantics 10): never later than the opening task's own.
+    /// Deadlines shrink with every hop (semantics 10): never later than the opening task's own. What bounds the
+    /// calls of a cancelled task is its grace; a deadline that has passed would leave no time to clean up.
     fn inherited_deadline(&self, options: &OpenOptions) -> u64 {
         let own = options.deadline.map_or(NEVER, |left| self.now.saturating_add(left));
         let parent = options
             .parent
             .filter(|_| !mutant!(self, DeadlineNotInherited))
             .and_then(|parent| self.contexts.get(parent))
+            .filter(|parent| parent.cancel.is_none())
             .map_or(NEVER, |parent| parent.deadline);
         own.min(parent)
     }

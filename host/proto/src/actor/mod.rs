@@ -35,6 +35,9 @@ use relay::Relays;
 /// A point in time that never comes.
 const NEVER: u64 = u64::MAX;
 
+/// Bytes of what a canceller says: everybody below is told, and remembers it.
+const LONGEST_REASON: usize = 1 << 10;
+
 /// What the core knows of an endpoint.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -385,7 +388,10 @@ impl<P: Clone> Core<P> {
         BoxedError::new(kind, self.me.clone(), message)
     }
 
-    fn cancellation(&self, reason: Option<String>, cause: steading_types::Cause) -> Cancellation {
+    fn cancellation(&self, mut reason: Option<String>, cause: steading_types::Cause) -> Cancellation {
+        if let Some(reason) = reason.as_mut().filter(|reason| reason.len() > LONGEST_REASON) {
+            reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+        }
         Cancellation {
             canceller: self.me.clone(),
             reason,

@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use steading_types::{ActorId, BoxedError, Cancellation, ErrorKind};
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, ErrorKind};
+
+use super::LONGEST_REASON;
 
 /// How many delivered errors are remembered; one forgotten is relayed as the actor's own.
 const REMEMBERED: usize = 64;
@@ -64,7 +66,7 @@ impl Relays {
         if let Some(known) = self.relayed(&error, me) {
             return known;
         }
-        error.kind = self.own_kind(error.kind, cancel);
+        error.kind = self.own_kind(error.kind, me, cancel);
         error.source = me.clone();
         error.relay_path.clear();
         error.context = serial;
@@ -98,13 +100,28 @@ impl Relays {
         Some(known)
     }
 
+    /// The cancellation that a task may claim to have ended by: its own, one it was told of, or one within its
+    /// actor that names nobody else. That is never told in the place of its own.
+    fn own_cancellation(
+        &self,
+        claimed: Cancellation,
+        me: &ActorId,
+        cancel: Option<&Cancellation>,
+    ) -> Option<Cancellation> {
+        let told = cancel.filter(|cancel| **cancel == claimed);
+        match told.or_else(|| self.known_cancellation(&claimed)) {
+            Some(told) => Some(told.clone()),
+            None if claimed.canceller != *me => None,
+            None => Some(cancel.cloned().unwrap_or_else(|| within(me, claimed))),
+        }
+    }
+
     /// Kinds that only the host may state become plain endpoint errors.
-    fn own_kind(&self, kind: ErrorKind, cancel: Option<&Cancellation>) -> ErrorKind {
+    fn own_kind(&self, kind: ErrorKind, me: &ActorId, cancel: Option<&Cancellation>) -> ErrorKind {
         match kind {
-            ErrorKind::Cancelled(ref claimed) => cancel
-                .filter(|cancel| *cancel == claimed)
-                .or_else(|| self.known_cancellation(claimed))
-                .map_or(ErrorKind::EndpointError, |known| ErrorKind::Cancelled(known.clone())),
+            ErrorKind::Cancelled(claimed) => self
+                .own_cancellation(claimed, me, cancel)
+                .map_or(ErrorKind::EndpointError, ErrorKind::Cancelled),
             ErrorKind::PayloadMismatch
             | ErrorKind::NotStarted
             | ErrorKind::InvalidOperation
@@ -115,6 +132,24 @@ impl Relays {
             ErrorKind::Limit(ref what) if what == "payload" => kind,
             _ => ErrorKind::EndpointError,
         }
+    }
+}
+
+/// A cancellation within an actor, as far as it is the actor's to state.
+fn within(me: &ActorId, claimed: Cancellation) -> Cancellation {
+    let mut reason = claimed.reason;
+    if let Some(reason) = &mut reason {
+        truncate(reason, LONGEST_REASON);
+    }
+    let cause = match claimed.cause {
+        cause @ (Cause::Deadline | Cause::ParentTeardown) => cause,
+        _ => Cause::Requested,
+    };
+    let canceller = me.clone();
+    Cancellation {
+        canceller,
+        reason,
+        cause,
     }
 }
 

@@ -576,3 +576,32 @@ fn an_outcome_is_written_once() {
         assert!(matches!(first, Some(Outcome::Cancelled(_))));
     });
 }
+
+/// A guest may write two megabytes at a time; what is kept of a call, and told to many, is small.
+#[test]
+fn reasons_are_cut_and_endless_names_are_refused() {
+    both(|mut w| {
+        let options = OpenOptions {
+            endpoint: "x".repeat(1 << 20),
+            ..w.options(ROOT, CHILD, "scan")
+        };
+        let error = w
+            .core(ROOT)
+            .open(options, Vec::new())
+            .expect_err("no endpoint is called so");
+        assert_eq!(error.kind, ErrorKind::NoSuchEndpoint);
+        assert!(error.message.len() < 1000, "nor is it repeated");
+        let (caller, task) = w.running();
+        w.core(ROOT).cancel(caller, Some("ä".repeat(1 << 20))).expect("known");
+        w.drive();
+        let reason = w
+            .asked(CHILD, task)
+            .and_then(|asked| asked.reason)
+            .expect("a reason was given");
+        assert!(
+            reason.starts_with("ää") && reason.len() <= 1024,
+            "{} bytes",
+            reason.len()
+        );
+    });
+}

@@ -175,6 +175,47 @@ fn a_cancellation_that_was_delivered_may_be_handed_on() {
     });
 }
 
+/// A scope of its own that it cancelled: nobody else is named, so nothing is forged.
+#[test]
+fn a_task_may_end_by_a_cancellation_of_its_own_actors() {
+    both(|mut w| {
+        for (claimed, told) in [
+            (Cause::Requested, Cause::Requested),
+            (Cause::Deadline, Cause::Deadline),
+            (Cause::Interrupt, Cause::Requested),
+        ] {
+            let outer = w.open(ROOT, CHILD, "plain");
+            w.drive();
+            let task = w.newest_task(CHILD);
+            let own = Cancellation {
+                canceller: ActorId::new("renamed", w.id(CHILD).uuid),
+                reason: Some("enough".repeat(1000)),
+                cause: claimed,
+            };
+            let error = BoxedError::cancelled(own, w.id(CHILD));
+            fail(&mut w, CHILD, task, error);
+            let found = w.cancelled(ROOT, outer);
+            assert_eq!((&found.canceller, found.cause), (&w.id(CHILD), told));
+            assert_eq!(&*found.canceller.name, "child");
+            assert!(found.reason.is_some_and(|reason| reason.len() <= 1024));
+        }
+    });
+}
+
+#[test]
+fn a_task_that_was_cancelled_cannot_say_that_it_was_its_own_doing() {
+    both(|mut w| {
+        let outer = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let task = w.newest_task(CHILD);
+        w.core(ROOT).cancel(outer, None).expect("known");
+        w.drive();
+        let error = BoxedError::cancelled(w.requested_by(CHILD), w.id(CHILD));
+        fail(&mut w, CHILD, task, error);
+        assert_eq!(w.cancelled(ROOT, outer).canceller, w.id(ROOT));
+    });
+}
+
 #[test]
 fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
     let host_only = [

@@ -5,6 +5,7 @@ mod world;
 
 mod cancel;
 mod context;
+mod deadline;
 mod ending;
 mod error;
 mod exit;

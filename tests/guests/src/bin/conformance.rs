@@ -114,9 +114,9 @@ impl Conformance {
         callee::fail(failure).await
     }
 
-    /// The same over two hops.
-    async fn relay(component: String, failure: Failure) -> Result<()> {
-        callee::relay((component, failure)).await
+    /// The same over as many hops as the route has actors.
+    async fn relay(route: Vec<String>, failure: Failure) -> Result<()> {
+        callee::relay((route, failure)).await
     }
 
     /// The matrix of semantics 6.

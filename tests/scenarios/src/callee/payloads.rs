@@ -209,14 +209,21 @@ pub async fn fail(failure: Failure) -> Result<()> {
     }
 }
 
-/// ERR: has an actor of its own fail, and hands that on.
+/// ERR: has an actor of its own fail, behind as many more as there are on the way, and hands that on. The
+/// route names the component of each.
 ///
 /// # Errors
 /// That one's.
-pub async fn relay((component, failure): (String, Failure)) -> Result<()> {
+pub async fn relay((mut route, failure): (Vec<String>, Failure)) -> Result<()> {
     nursery(async |n| {
-        let source = n.start_actor(Spec::component(component, "source")).await?;
-        let end = source.call::<(), _>("fail", &failure).await;
+        let component = route.remove(0);
+        let end = if route.is_empty() {
+            let source = n.start_actor(Spec::component(component, "source")).await?;
+            source.call::<(), _>("fail", &failure).await
+        } else {
+            let hop = n.start_actor(Spec::component(component, "hop")).await?;
+            hop.call::<(), _>("relay", &(route, failure)).await
+        };
         n.cancel("it has failed");
         end
     })

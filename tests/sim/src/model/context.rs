@@ -128,10 +128,11 @@ impl Model {
     pub fn opened(&mut self, call: &Opening, key: Key) -> u32 {
         let until = self.now + call.start_timeout.unwrap_or(self.limits.start_timeout);
         let mut ctx = Ctx::new(call.actor, call.target, State::Opening { until }, call.tag);
-        let inherited = if call.owner == NONE {
-            NEVER
-        } else {
-            self.ctx(call.owner).deadline
+        let inherited = match call.owner {
+            NONE => NEVER,
+            // From then on its grace is what counts.
+            owner if self.ctx(owner).cancel.is_some() => NEVER,
+            owner => self.ctx(owner).deadline,
         };
         ctx.deadline = call.deadline.map_or(NEVER, |left| self.now + left).min(inherited);
         ctx.window = Window {
