@@ -65,6 +65,7 @@ pub(crate) fn event(event: events::Event) -> Event {
             fatal: e.fatal,
         },
         E::NurseryClosed(nursery) => Event::NurseryClosed(nursery),
+        E::Exit => Event::Exit,
     }
 }
 

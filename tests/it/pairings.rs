@@ -143,6 +143,8 @@ fn native() -> NativeActor {
         .endpoint(Endpoint::context("give_up", callee::give_up))
         .endpoint(Endpoint::plain("die", callee::die))
         .endpoint(Endpoint::plain("resign", callee::resign))
+        .endpoint(Endpoint::plain("hooked", callee::hooked))
+        .endpoint(Endpoint::plain("lingers", callee::lingers))
         .endpoint(Endpoint::plain("note", callee::note))
         .endpoint(Endpoint::plain("noted", callee::noted))
         .endpoint(Endpoint::plain("notes", callee::notes))

@@ -144,6 +144,10 @@ mutants! {
     NurseryClosesEarly,
     /// An actor stops before its children are dead.
     StoppedBeforeChildren,
+    /// An actor leaves without its exit hooks.
+    HooksForgotten,
+    /// Exit hooks may take for ever.
+    HooksUnbounded,
     /// Errors and cancels wait behind data. The link asks [`Mutant::lane`].
     ControlBehindData,
     /// A return overtakes the data before it. The link asks [`Mutant::lane`].

@@ -496,6 +496,14 @@ impl Boundary for Cell {
         self.with(|core| core.cancel_self(reason));
     }
 
+    fn on_exit(&self) -> Result<(), Refusal> {
+        self.with(Core::on_exit)
+    }
+
+    fn exited(&self, error: Option<Box<BoxedError>>) {
+        self.with(|core| core.exited(error));
+    }
+
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
         super::log::write(&self.lines, self.inbox.id(), level, target, message, fields);
     }

@@ -9,12 +9,15 @@ mod broadcast;
 pub mod callee;
 mod cancelling;
 mod contexts;
+mod gathering;
 mod keeping;
+mod leaving;
 mod matrix;
 mod neighbours;
 mod notes;
 mod payloads;
 mod publishing;
+mod sharing;
 mod spawning;
 mod streaming;
 mod tasks;
@@ -22,10 +25,13 @@ mod two_way;
 pub mod typed;
 
 pub use broadcast::Broadcast;
+pub use gathering::{Cleanup, Gathering};
+pub use leaving::Leaving;
 pub use matrix::{When, Who};
 pub use neighbours::ActorEnd;
 pub use payloads::Expects;
 pub use publishing::Raise;
+pub use sharing::Sharing;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
@@ -138,6 +144,10 @@ pub enum Case {
     Broadcast(Broadcast),
     /// TSK.
     Tasks(Starting, Starter),
+    /// TRI and CLU.
+    Gathering(Gathering),
+    /// MOC.
+    Sharing(Sharing),
     /// MSG-1.
     CustomTypes,
     /// MSG-3.
@@ -176,6 +186,8 @@ pub enum Case {
     ActorEnds(ActorEnd),
     /// A cancellation that bubbles through an enclosing block.
     Bubbling,
+    /// Exit hooks.
+    Leaving(Leaving),
 }
 
 impl Case {
@@ -197,6 +209,7 @@ impl Case {
             Self::Cell { who, when, expected } => Box::pin(matrix::run(component, *who, *when, expected)),
             Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)),
             Self::Bubbling => Box::pin(neighbours::bubbling(component)),
+            Self::Leaving(way) => Box::pin(leaving::run(component, *way)),
             _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
                 let end = self.against(&portal, component).await;
@@ -223,6 +236,8 @@ impl Case {
             Self::OneEndNotOpened(NotOpened::CalleeOverruns) => Box::pin(streaming::callee_overruns(portal)),
             Self::ErrorBeforeStarted => Box::pin(cancelling::error_before_started(portal, component)),
             Self::Broadcast(row) => Box::pin(row.run(portal)),
+            Self::Gathering(row) => Box::pin(row.run(portal, component)),
+            Self::Sharing(row) => Box::pin(row.run(portal)),
             Self::CustomTypes => Box::pin(payloads::custom_types(portal)),
             Self::Expecting(expects) => Box::pin(payloads::expecting(portal, *expects)),
             Self::Received {

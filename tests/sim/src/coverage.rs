@@ -90,6 +90,7 @@ cells! {
         NurseryOpen = "nursery_open()", Spawn = "spawn()", NurseryCancel = "nursery_cancel()",
         NurseryClose = "nursery_close()", CancelChild = "cancel_actor()", CancelSelf = "cancel_self()",
         MainOver = "main task over", Force = "force()", Timer = "timer", Die = "die()",
+        OnExit = "on_exit()", Exited = "exited()",
     }
 }
 
@@ -163,8 +164,8 @@ impl<const S: usize, const I: usize> Table<S, I> {
 pub struct Coverage {
     contexts: Table<24, 29>,
     streams: Table<8, 10>,
-    actors: Table<8, 14>,
-    nurseries: Table<6, 14>,
+    actors: Table<8, 16>,
+    nurseries: Table<6, 16>,
     faults: Table<10, 16>,
 }
 

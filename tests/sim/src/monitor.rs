@@ -251,7 +251,7 @@ impl Monitor {
                     "a nursery closed twice"
                 );
             }
-            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
+            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } | Event::Exit => {}
         }
     }
 
@@ -355,6 +355,6 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),
         Event::Start(start) => Some(start.context),
-        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) => None,
+        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) | Event::Exit => None,
     }
 }

@@ -70,10 +70,14 @@ pub enum Kind {
     Overload,
     /// A side cannot read a payload of its peer's.
     Reject,
+    /// An actor has something to do before it leaves.
+    OnExit,
+    /// It is done.
+    Exited,
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 29] = [
+pub const KINDS: [Kind; 31] = [
     Kind::Deliver,
     Kind::DeliverBatch,
     Kind::Take,
@@ -103,6 +107,8 @@ pub const KINDS: [Kind; 29] = [
     Kind::Cut,
     Kind::Overload,
     Kind::Reject,
+    Kind::OnExit,
+    Kind::Exited,
 ];
 
 /// One operation.

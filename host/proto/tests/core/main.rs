@@ -8,6 +8,7 @@ mod context;
 mod deadline;
 mod ending;
 mod error;
+mod exit;
 mod laws;
 mod nursery;
 mod status;

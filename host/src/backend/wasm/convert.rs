@@ -154,6 +154,7 @@ fn event<'a>(event: &'a ours::Event, error: Option<lent::BoxedError<'a>>) -> eve
             fatal: *fatal,
         }),
         E::NurseryClosed(nursery) => events::Event::NurseryClosed(*nursery),
+        E::Exit => events::Event::Exit,
     }
 }
 

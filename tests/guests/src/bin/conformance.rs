@@ -144,6 +144,16 @@ impl Conformance {
         callee::resign(()).await
     }
 
+    /// Registers exit hooks.
+    async fn hooked() -> Result<()> {
+        callee::hooked(()).await
+    }
+
+    /// Registers an exit hook that does not end.
+    async fn lingers() -> Result<()> {
+        callee::lingers(()).await
+    }
+
     /// Pins a note to the actor's board.
     async fn note(text: String) -> Result<()> {
         callee::note(text).await

@@ -1,5 +1,6 @@
 //! The endpoints that scenarios call.
 
+mod leaving;
 mod payloads;
 mod streams;
 mod subject;
@@ -9,6 +10,7 @@ use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub use leaving::{HOOKS_HAVE_RUN, hooked, lingers};
 pub use payloads::{
     Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, delegate, fail, relay, says, talks, tracks,
 };

@@ -7,12 +7,13 @@
 //! inside one input, of slabs or of texts; the order that matters is the monitor's business.
 //!
 //! `context.rs` has the commands of contexts, `deliver.rs` the frames, `actor.rs` nurseries and the end of
-//! actors, `paid.rs` what appears.
+//! actors, `exit.rs` their hooks, `paid.rs` what appears.
 
 mod actor;
 mod cells;
 mod context;
 mod deliver;
+mod exit;
 mod paid;
 
 use std::collections::HashMap;
@@ -317,6 +318,8 @@ pub struct Actor {
     trap_owed: u32,
     kill_owed: u32,
     stopped_owed: Option<(Option<bool>, u8)>,
+    exit: exit::Exit,
+    exit_owed: bool,
     /// Acks for contexts that are not there, by caller and its key.
     loose_acks: Vec<(usize, Key)>,
     owed_events: i64,
@@ -445,7 +448,8 @@ impl Model {
     /// When an actor's timer must ring at the latest.
     pub fn due(&self, actor: usize) -> u64 {
         let contexts = self.actors[actor].live.iter().map(|ci| self.ctx(*ci).due()).min();
-        contexts.unwrap_or(NEVER).min(self.actors[actor].force.due())
+        let own = self.actors[actor].force.due().min(self.exit_due(actor));
+        contexts.unwrap_or(NEVER).min(own)
     }
 }
 

@@ -324,6 +324,7 @@ impl Model {
             Event::Ended { context, outcome } => self.ended_told(actor, *context, outcome),
             Event::ChildUp { id, .. } => self.pay_child(actor, id, true),
             Event::Flow { context, .. } => self.pay_told(actor, *context, Ev::Flow),
+            Event::Exit => self.pay_exit(actor),
             Event::ChildEnded { .. } | Event::NurseryClosed(_) => {}
         }
     }

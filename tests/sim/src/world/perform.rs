@@ -112,6 +112,12 @@ impl World {
                 self.model.cancel_self(actor);
                 self.core(actor).cancel_self(None);
             }
+            Kind::OnExit => {
+                let due = self.model.on_exit(actor);
+                let found = self.core(actor).on_exit();
+                self.agree("on_exit()", found, due);
+            }
+            Kind::Exited => self.exited(actor, op.a == 1),
             Kind::Interrupt => self.interrupt(actor),
             Kind::BeginMain => self.begin_main(number, actor),
             Kind::Die => return self.die(actor, if op.a == 0 { ErrorKind::Panic } else { ErrorKind::Killed }),
@@ -124,6 +130,12 @@ impl World {
             _ => {}
         }
         self.settle(actor, op.flush, op.take);
+    }
+
+    fn exited(&mut self, actor: usize, fails: bool) {
+        let error = BoxedError::new(ErrorKind::EndpointError, self.actors[actor].id.clone(), "a hook failed");
+        self.model.exited(actor, fails);
+        self.core(actor).exited(fails.then(|| Box::new(error)));
     }
 
     fn interrupt(&mut self, actor: usize) {
