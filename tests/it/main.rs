@@ -24,6 +24,7 @@ mod sharing;
 mod snapshot;
 mod spin;
 mod streams;
+mod supervising;
 mod tasks;
 mod timers;
 mod traps;

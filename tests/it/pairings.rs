@@ -142,6 +142,7 @@ fn native() -> NativeActor {
         .endpoint(Endpoint::context("subject", callee::subject))
         .endpoint(Endpoint::context("give_up", callee::give_up))
         .endpoint(Endpoint::plain("die", callee::die))
+        .endpoint(Endpoint::plain("troubled", callee::troubled))
         .endpoint(Endpoint::plain("resign", callee::resign))
         .endpoint(Endpoint::plain("hooked", callee::hooked))
         .endpoint(Endpoint::plain("lingers", callee::lingers))

@@ -20,6 +20,7 @@ mod publishing;
 mod sharing;
 mod spawning;
 mod streaming;
+mod supervising;
 mod tasks;
 mod two_way;
 pub mod typed;
@@ -33,6 +34,7 @@ pub use payloads::Expects;
 pub use publishing::Raise;
 pub use sharing::Sharing;
 use std::pin::Pin;
+pub use supervising::Supervising;
 
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
@@ -188,6 +190,8 @@ pub enum Case {
     Bubbling,
     /// Exit hooks.
     Leaving(Leaving),
+    /// Children that start again (semantics 10).
+    Supervising(Supervising),
 }
 
 impl Case {
@@ -210,6 +214,7 @@ impl Case {
             Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)),
             Self::Bubbling => Box::pin(neighbours::bubbling(component)),
             Self::Leaving(way) => Box::pin(leaving::run(component, *way)),
+            Self::Supervising(row) => Box::pin(row.run(component)),
             _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
                 let end = self.against(&portal, component).await;

@@ -139,6 +139,11 @@ impl Conformance {
         callee::die(()).await
     }
 
+    /// Has a child that dies as often as it is started.
+    async fn troubled(component: String) -> Result<()> {
+        callee::troubled(component).await
+    }
+
     /// Has its whole actor cancelled.
     async fn resign() -> Result<()> {
         callee::resign(()).await

@@ -4,6 +4,7 @@ mod leaving;
 mod payloads;
 mod streams;
 mod subject;
+mod supervising;
 
 use futures_util::TryStreamExt;
 use steading_actor::{Context, Error, Result, sleep};
@@ -18,6 +19,7 @@ pub use streams::{
     Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,
 };
 pub use subject::{Deed, Until, die, give_up, note, noted, notes, resign, subject};
+pub use supervising::troubled;
 
 /// Longer than any test takes.
 pub(crate) const FOREVER: std::time::Duration = std::time::Duration::from_secs(3600);
