@@ -46,7 +46,8 @@ impl Totals {
             turns: actor.turns,
             cpu: actor.cpu,
             memory: actor.memory,
-            restarts: u64::from(actor.restarts),
+            // Each of them is one restart, however many there were before it.
+            restarts: u64::from(actor.restarts > 0),
         }
     }
 
