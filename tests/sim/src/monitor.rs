@@ -251,7 +251,12 @@ impl Monitor {
                     "a nursery closed twice"
                 );
             }
-            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
+            Event::ChildFailed { error, .. } => self.check_error(error),
+            Event::Start(_)
+            | Event::Credit { .. }
+            | Event::Flow { .. }
+            | Event::ChildUp { .. }
+            | Event::ChildRestarted(_) => {}
         }
     }
 
@@ -355,6 +360,10 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),
         Event::Start(start) => Some(start.context),
-        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) => None,
+        Event::ChildUp { .. }
+        | Event::ChildEnded { .. }
+        | Event::ChildRestarted(_)
+        | Event::ChildFailed { .. }
+        | Event::NurseryClosed(_) => None,
     }
 }

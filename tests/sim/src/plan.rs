@@ -183,6 +183,7 @@ fn limits(rng: &mut Rng) -> Limits {
         contexts: if tight { rng.pick(&[1, 2, 4, 8]) } else { 256 },
         children: if tight { rng.pick(&[1, 2, 3]) } else { 64 },
         nurseries: if tight { rng.pick(&[1, 2, 3]) } else { 256 },
+        restarts: Limits::DEFAULT.restarts,
         window: rng.pick(&[
             Limits::DEFAULT.window,
             Window {

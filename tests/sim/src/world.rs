@@ -316,6 +316,7 @@ impl World {
                 context,
             } => self.send(actor, to, dest, frame, context),
             Output::Spawn { child, .. } => self.put_off(actor, Effect::Spawn(child)),
+            Output::Respawn { .. } => broken!("I20", "nobody here starts again"),
             Output::Trap => {
                 self.model.trapped(actor);
                 self.put_off(actor, Effect::Trap);
@@ -462,6 +463,11 @@ impl World {
                     self.see(actor, *error);
                 }
             }
+            Event::ChildFailed { child, error, .. } => {
+                self.stamp(6 ^ u64::from(child) << 8);
+                self.see(actor, *error);
+            }
+            Event::ChildRestarted(_) => broken!("I20", "nobody here starts again"),
             Event::NurseryClosed(key) => {
                 let found = self
                     .nurseries
@@ -540,6 +546,7 @@ fn fingerprint(frame: &Frame) -> u64 {
         Frame::Return(value) => digest::bytes(7, value),
         Frame::Error(error) => digest::whole_error(error),
         Frame::CancelActor(cancellation) => digest::cancellation(8, cancellation),
+        Frame::Force => 12,
         Frame::ChildUp(portal) => mix(9, u64::from(*portal)),
         Frame::ChildEnded { portal, error, .. } => {
             error.as_ref().map_or(10, |error| digest::whole_error(error)) ^ u64::from(*portal)

@@ -312,6 +312,7 @@ impl Model {
         if let Some(error) = error {
             self.remember(parent, error);
             self.cancel_nursery(ni, Cancel::by(parent, TEARDOWN));
+            self.actors[parent].owed_events += i64::from(self.actors[parent].stage.tells());
         }
         if self.actors[parent].stage.tells() {
             self.actors[child].ended_owed += 1;

@@ -127,6 +127,7 @@ impl Model {
                     "flow {policy:?} {window:?} is told, {due:?} is due"
                 );
             }
+            Frame::Force => broken!("I16", "actor {to} is forced, and nobody asked"),
             Frame::ChildUp(_) | Frame::ChildEnded { .. } => {}
         }
     }
@@ -318,7 +319,8 @@ impl Model {
             Event::Ended { context, outcome } => self.ended_told(actor, *context, outcome),
             Event::ChildUp { id, .. } => self.pay_child(actor, id, true),
             Event::Flow { context, .. } => self.pay_told(actor, *context, Ev::Flow),
-            Event::ChildEnded { .. } | Event::NurseryClosed(_) => {}
+            Event::ChildFailed { .. } => self.actors[actor].owed_events -= 1,
+            Event::ChildEnded { .. } | Event::ChildRestarted(_) | Event::NurseryClosed(_) => {}
         }
     }
 

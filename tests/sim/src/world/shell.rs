@@ -1,7 +1,7 @@
 //! What the shell around a core does: starts children, lets traps land, leaves, loses links.
 
 use steading_proto::{Dest, Frame};
-use steading_types::{BoxedError, Cancellation, Cause, ErrorKind, Key, Rung, Spec};
+use steading_types::{BoxedError, Cancellation, Cause, ErrorKind, Key, Rung, Spec, Supervision};
 
 use super::{Effect, Nursery, Parcel, World, note};
 use crate::check;
@@ -12,7 +12,7 @@ impl World {
     pub(super) fn open_nursery(&mut self, actor: usize, owner: u32, tag: u32) -> Option<usize> {
         let due = self.model.nursery_open(actor, owner);
         let parent = (owner != crate::op::NONE).then(|| self.model.place(owner).1);
-        let found = self.core(actor).nursery_open(parent);
+        let found = self.core(actor).nursery_open(parent, Supervision::default());
         check!(
             found.map(|_| ()) == due,
             "I17",
