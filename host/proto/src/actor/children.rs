@@ -134,7 +134,7 @@ impl<P: Clone> Core<P> {
     }
 
     pub(super) fn handle_child_up(&mut self, child: PortalKey) {
-        let Some(portal) = self.portals.get(child) else {
+        let Some(portal) = self.portals.get(child).filter(|portal| !portal.standing.is_dead()) else {
             self.dropped.unknown += 1;
             return;
         };
