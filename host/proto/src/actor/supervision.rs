@@ -39,9 +39,9 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// Whether it lives, and will start again once it does not.
-    fn is_returning(self) -> bool {
-        matches!(self, Self::Recalled | Self::Done(Fate::Restarts))
+    /// Whether it was asked to end, and lives.
+    fn is_leaving(self) -> bool {
+        matches!(self, Self::Ending | Self::Recalled | Self::Done(_))
     }
 
     /// Whether nothing of it is alive.
@@ -128,6 +128,9 @@ impl<P: Clone> Core<P> {
             Standing::Running => {}
             Standing::Ending => {
                 let fate = self.fate_of_ending(portal.nursery, failure.is_some());
+                if let Some(portal) = self.portals.get_mut(child) {
+                    portal.standing = Standing::Done(fate);
+                }
                 self.report(child, failure, fate);
                 return Ok(fate);
             }
@@ -308,9 +311,10 @@ impl<P: Clone> Core<P> {
                 nursery.supervisor.rules.strategy,
                 Strategy::OneForAll | Strategy::RestForOne
             );
-            let returning = |key: &PortalKey| self.portals.get(*key).is_some_and(|p| p.standing.is_returning());
-            if together && children.iter().any(returning) && !mutant!(self, GroupStartsEarly) {
-                // The last of them will find that it is.
+            let leaving = |key: &PortalKey| self.portals.get(*key).is_some_and(|p| p.standing.is_leaving());
+            if together && children.iter().any(leaving) && !mutant!(self, GroupStartsEarly) {
+                // The new ones must not meet the old, those who are over for good included. The last of them
+                // will find that it is.
                 continue;
             }
             for child in children {

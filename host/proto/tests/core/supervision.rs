@@ -303,6 +303,23 @@ fn siblings_that_never_start_again_end_with_their_group() {
 }
 
 #[test]
+fn a_group_does_not_meet_those_of_it_that_are_over_for_good() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForAll);
+        let temporary = child(&mut w, n, Restart::temporary());
+        let failing = child(&mut w, n, at_once());
+        w.open(ROOT, temporary, "scan");
+        w.drive();
+        let task = w.newest_task(temporary);
+        fails(&mut w, failing);
+        assert_eq!(w.respawns, 0, "a sibling of the old group still cleans up");
+        w.core(temporary).finish(task, Ending::Cancelled).expect("running");
+        w.drive();
+        assert_eq!((fate(&w, temporary), w.respawns), (Some(Fate::Over), 1));
+    });
+}
+
+#[test]
 fn a_failure_that_nothing_repairs_is_kept_and_concerns_nobody() {
     both(|mut w| {
         for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
@@ -374,6 +391,24 @@ fn what_a_child_was_started_for_counts_as_its_end() {
         w.drive();
         assert_eq!(raised(&w), [(ErrorKind::EndpointError, false)]);
         assert!(!w.has_left(CHILD));
+    });
+}
+
+#[test]
+fn the_failure_of_a_child_that_was_asked_to_end_is_told_once() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForOne);
+        let one = child(&mut w, n, at_once());
+        let portal = w.portal(ROOT, one);
+        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        let error = BoxedError::new(ErrorKind::EndpointError, w.id(one), "no luck");
+        for _ in 0..2 {
+            let failure = Some(Box::new(error.clone()));
+            assert_eq!(w.core(ROOT).child_done(portal, failure), Ok(Fate::Over));
+        }
+        w.drive();
+        assert_eq!(raised(&w), [(ErrorKind::EndpointError, false)]);
+        assert_eq!((fate(&w, one), w.respawns), (Some(Fate::Over), 0));
     });
 }
 
