@@ -70,10 +70,14 @@ pub enum Kind {
     Overload,
     /// A side cannot read a payload of its peer's.
     Reject,
+    /// What a child was started for is over.
+    ChildDone,
+    /// A child gets no more time.
+    KillActor,
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 29] = [
+pub const KINDS: [Kind; 31] = [
     Kind::Deliver,
     Kind::DeliverBatch,
     Kind::Take,
@@ -103,6 +107,8 @@ pub const KINDS: [Kind; 29] = [
     Kind::Cut,
     Kind::Overload,
     Kind::Reject,
+    Kind::ChildDone,
+    Kind::KillActor,
 ];
 
 /// One operation.

@@ -127,7 +127,13 @@ impl Model {
                     "flow {policy:?} {window:?} is told, {due:?} is due"
                 );
             }
-            Frame::Force => broken!("I16", "actor {to} is forced, and nobody asked"),
+            Frame::Force => {
+                let child = &mut self.actors[to];
+                let owed = child.force_owed > 0 && child.parent == from;
+                check!(owed, "I16", "actor {to} is forced, and nobody asked");
+                child.force_owed -= 1;
+                self.actors[from].owed_frames -= 1;
+            }
             Frame::ChildUp(_) | Frame::ChildEnded { .. } => {}
         }
     }
@@ -317,37 +323,19 @@ impl Model {
                 self.check_cancel("I11 I15", self.ctx(ci).cancel, Some(Cancel::of(cancellation)));
             }
             Event::Ended { context, outcome } => self.ended_told(actor, *context, outcome),
-            Event::ChildUp { id, .. } => self.pay_child(actor, id, true),
             Event::Flow { context, .. } => self.pay_told(actor, *context, Ev::Flow),
-            Event::ChildFailed { .. } => self.actors[actor].owed_events -= 1,
-            Event::ChildEnded { .. } | Event::ChildRestarted(_) | Event::NurseryClosed(_) => {}
+            // `told_of_child` and `told_closed`.
+            Event::ChildUp { .. }
+            | Event::ChildEnded { .. }
+            | Event::ChildFailed { .. }
+            | Event::ChildRestarted(_)
+            | Event::NurseryClosed(_) => {}
         }
     }
 
     fn pay_told(&mut self, actor: usize, key: Key, event: Ev) {
         let ci = self.sender(actor, key);
         self.pay_event(ci, event);
-    }
-
-    fn pay_child(&mut self, actor: usize, id: &steading_types::ActorId, up: bool) {
-        let child = super::who(id.uuid) as usize;
-        check!(
-            child < self.actors.len() && self.actors[child].parent == actor,
-            "I16",
-            "a child of somebody else's"
-        );
-        let owed = match up {
-            true => &mut self.actors[child].up_owed,
-            false => &mut self.actors[child].ended_owed,
-        };
-        check!(*owed > 0, "I19", "news of child {child} that nothing called for");
-        *owed -= 1;
-        self.actors[actor].owed_events -= 1;
-    }
-
-    /// A parent is told that this child ended.
-    pub fn told_child_ended(&mut self, actor: usize, id: &steading_types::ActorId) {
-        self.pay_child(actor, id, false);
     }
 
     /// An actor is told that this nursery closed.
