@@ -192,7 +192,7 @@ impl World {
     /// Where leaves are slow, their tasks mostly do not end, and those above them wait.
     fn is_slow(&self, rng: &mut Rng, op: &Op) -> bool {
         let actor = self.actor_of(op.who);
-        let is_leaf = !(1..self.actor_count()).any(|child| self.parent(child) == actor);
+        let is_leaf = !self.has_children(actor);
         self.plan.slow_leaves && is_leaf && !rng.one_in(16)
     }
 

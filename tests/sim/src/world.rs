@@ -94,6 +94,7 @@ struct Actor {
     /// there were in it before.
     tag: u32,
     parent: usize,
+    children: Vec<usize>,
     portal: PortalKey,
     /// Which of the plan's ways to start again it has.
     way: usize,
@@ -228,6 +229,9 @@ impl World {
         self.monitor.mint(&id);
         self.actor_by_tag.insert(tag, number);
         self.by_portal.insert((parent as u64) << 32 | u64::from(portal), number);
+        if number > 0 {
+            self.actors[parent].children.push(number);
+        }
         let to_parent = (number > 0).then_some((parent, portal));
         let core = Core::new(id.clone(), self.endpoints.clone(), to_parent, self.plan.limits);
         self.actors.push(Actor {
@@ -235,6 +239,7 @@ impl World {
             id,
             tag,
             parent,
+            children: Vec::new(),
             portal,
             way,
             launched: false,
@@ -614,6 +619,11 @@ impl World {
     /// The actor's parent; the root is its own.
     pub fn parent(&self, actor: usize) -> usize {
         self.actors[actor].parent
+    }
+
+    /// Whether an actor ever had any.
+    pub fn has_children(&self, actor: usize) -> bool {
+        !self.actors[actor].children.is_empty()
     }
 
     /// How many there are above an actor.

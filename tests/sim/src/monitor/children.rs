@@ -155,10 +155,6 @@ impl Children {
         }
     }
 
-    fn nursery_of(&self, child: &Child) -> u64 {
-        self.lines[child.line as usize].nursery
-    }
-
     /// A parent sends a `CancelActor`.
     pub fn cancelled(&mut self, actor: usize, portal: PortalKey, cause: &Cause) {
         self.child(actor, portal).recalled |= *cause == Cause::ParentTeardown;
@@ -276,16 +272,13 @@ impl Children {
         }
     }
 
-    /// An actor leaves: nobody of its is between two lives.
-    pub fn check_left(&self, actor: usize) {
-        let mut of_actor = self
-            .children
-            .iter()
-            .filter(|child| self.nursery_of(child) >> 32 == actor as u64);
+    /// An actor leaves: this child is not between two lives.
+    pub fn check_left(&mut self, actor: usize, portal: PortalKey) {
+        let life = self.child(actor, portal).life;
         check!(
-            of_actor.all(|child| child.life == Life::Over),
+            life == Life::Over,
             "I17 I19",
-            "a child neither starts again nor is over"
+            "a child neither starts again nor is over: {life:?}"
         );
     }
 }

@@ -61,7 +61,7 @@ impl World {
 
     /// Takes no more frames, answers what came, and tells the parent.
     fn leave(&mut self, actor: usize, error: Option<Box<BoxedError>>, rung: Rung) {
-        for child in self.actors.iter().skip(1).filter(|other| other.parent == actor) {
+        for child in self.actors[actor].children.iter().map(|child| &self.actors[*child]) {
             check!(
                 child.left || child.cut,
                 "I18",
@@ -78,10 +78,9 @@ impl World {
             self.arrive_last(self.actors[actor].parent, actor, parcel);
         }
         self.mark(actor);
-        for child in 1..self.actors.len() {
-            while self.actors[child].parent == actor
-                && let Some(parcel) = self.actors[child].up.next()
-            {
+        for at in 0..self.actors[actor].children.len() {
+            let child = self.actors[actor].children[at];
+            while let Some(parcel) = self.actors[child].up.next() {
                 self.arrive_last(child, actor, parcel);
                 self.mark(child);
             }
@@ -92,7 +91,10 @@ impl World {
             "{} leaves and holds something",
             self.name(actor)
         );
-        self.monitor.children.check_left(actor);
+        for child in &self.actors[actor].children {
+            let portal = self.actors[*child].portal;
+            self.monitor.children.check_left(actor, portal);
+        }
         self.core(actor).ended(error, rung);
         self.settle(actor, true, true);
     }
