@@ -223,6 +223,7 @@ impl<P: Clone> Core<P> {
             Standing::Running => {}
             Standing::Recalled => portal.standing = Standing::Ending,
             Standing::Done(Fate::Restarts) => portal.standing = Standing::Done(Fate::Over),
+            Standing::Waiting if mutant!(self, WaitsThoughCancelled) => {}
             Standing::Waiting | Standing::Starting => {
                 return self.end_child(child, None, Rung::AlreadyGone, Fate::Over);
             }

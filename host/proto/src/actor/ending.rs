@@ -291,7 +291,7 @@ impl<P: Clone> Core<P> {
         };
         self.release_loose();
         // A child between two lives is over at once: if it was the last thing here, all this has been done.
-        if self.stage == Stage::Stopped {
+        if self.stage == Stage::Stopped && !mutant!(self, StoppedTwice) {
             return;
         }
         if self.contexts.len() > 0 || (self.has_nurseries() && !mutant!(self, StoppedBeforeChildren)) {

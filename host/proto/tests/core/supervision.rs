@@ -46,11 +46,10 @@ fn at_once() -> Restart {
 /// How the parent was told of the child's end, the last time.
 fn fate(w: &World, child: usize) -> Option<Fate> {
     let portal = w.portal(ROOT, child);
-    let told = w.actors[ROOT].log.iter().rev().find_map(|event| match event {
+    w.actors[ROOT].log.iter().rev().find_map(|event| match event {
         Event::ChildEnded { child, fate, .. } if *child == portal => Some(*fate),
         _ => None,
-    });
-    told
+    })
 }
 
 /// What the parent was told that its nursery will raise.

@@ -104,18 +104,7 @@ impl Model {
                 check!(due == Some(found), "I28", "{error} where kind {due:?} was due");
             }
             Frame::Error(error) => self.error_sent(from, to, dest, error),
-            Frame::CancelActor(by) => {
-                let child = &mut self.actors[to];
-                let owed = std::mem::replace(&mut child.cancel_owed, false);
-                check!(
-                    owed && child.parent == from,
-                    "I15 I16",
-                    "actor {to} is cancelled, and nobody asked"
-                );
-                let cancelled = child.cancelled;
-                self.actors[from].owed_frames -= 1;
-                self.check_cancel("I11", cancelled, Some(Cancel::of(by)));
-            }
+            Frame::CancelActor(by) => self.asked(from, to, by),
             // The adversary opens every stream without settings of its own.
             Frame::Flow { policy, window } => {
                 let ci = self.sender(from, context);
@@ -127,15 +116,30 @@ impl Model {
                     "flow {policy:?} {window:?} is told, {due:?} is due"
                 );
             }
-            Frame::Force => {
-                let child = &mut self.actors[to];
-                let owed = child.force_owed > 0 && child.parent == from;
-                check!(owed, "I16", "actor {to} is forced, and nobody asked");
-                child.force_owed -= 1;
-                self.actors[from].owed_frames -= 1;
-            }
+            Frame::Force => self.forced(from, to),
             Frame::ChildUp(_) | Frame::ChildEnded { .. } => {}
         }
+    }
+
+    fn asked(&mut self, parent: usize, child: usize, by: &steading_types::Cancellation) {
+        let it = &mut self.actors[child];
+        let owed = std::mem::replace(&mut it.cancel_owed, false);
+        check!(
+            owed && it.parent == parent,
+            "I15 I16",
+            "actor {child} is cancelled, and nobody asked"
+        );
+        let cancelled = it.cancelled;
+        self.actors[parent].owed_frames -= 1;
+        self.check_cancel("I11", cancelled, Some(Cancel::of(by)));
+    }
+
+    fn forced(&mut self, parent: usize, child: usize) {
+        let it = &mut self.actors[child];
+        let owed = it.force_owed > 0 && it.parent == parent;
+        check!(owed, "I16", "actor {child} is forced, and nobody asked");
+        it.force_owed -= 1;
+        self.actors[parent].owed_frames -= 1;
     }
 
     fn sender(&self, actor: usize, key: Key) -> u32 {
