@@ -37,9 +37,15 @@ fn pingpong_plays_as_many_rounds_as_it_is_told() {
 fn siblings_are_cancelled_when_one_fails() {
     story(async |host| {
         let lines = capture();
-        with_actor(host, EXAMPLE_SIBLINGS, async |siblings| siblings.call::<(), _>("main", &()).await).await?;
+        with_actor(host, EXAMPLE_SIBLINGS, async |siblings| {
+            siblings.call::<(), _>("main", &()).await
+        })
+        .await?;
         let raised = lines.find("the nursery raised").message;
-        assert!(raised.contains("in eve@") && raised.ends_with("cannot share 12 among 0"), "{raised}");
+        assert!(
+            raised.contains("in eve@") && raised.ends_with("cannot share 12 among 0"),
+            "{raised}"
+        );
         assert_eq!(lines.find("ben is dead").message, "ben is dead: Acked");
         Ok(())
     });
@@ -49,7 +55,10 @@ fn siblings_are_cancelled_when_one_fails() {
 fn a_supervisor_starts_its_worker_again_and_then_gives_up() {
     story(async |host| {
         let lines = capture();
-        with_actor(host, EXAMPLE_SUPERVISOR, async |shop| shop.call::<(), _>("main", &()).await).await?;
+        with_actor(host, EXAMPLE_SUPERVISOR, async |shop| {
+            shop.call::<(), _>("main", &()).await
+        })
+        .await?;
         let raised = lines.find("the supervisor raised").message;
         assert!(raised.contains("after 3 restarts within 5000 ms"), "{raised}");
         assert_eq!(lines.find("baker number 4").message, "baker number 4: panic");

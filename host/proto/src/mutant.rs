@@ -32,6 +32,24 @@ mutants! {
     GroupStartsEarly,
     /// A child that is to start again never does.
     RestartForgotten,
+    /// A failure that concerns nobody else is told twice.
+    ChildFailedTwice,
+    /// When a child is given up, its nursery does not say so.
+    GaveUpSilently,
+    /// When one and the rest are to restart, all do.
+    RestForOneTakesAll,
+    /// The intensity of a nursery is not kept, only that of each child.
+    NurseryIntensityIgnored,
+    /// A child is started again after failures of any kind.
+    AnyFailureRestarts,
+    /// A child between two lives goes on waiting when its nursery is cancelled.
+    WaitsThoughCancelled,
+    /// An actor whose last child is between two lives stops twice.
+    StoppedTwice,
+    /// A group starts again in another order than it was started in.
+    GroupStartsBackwards,
+    /// What a child was started for is over as often as it is said.
+    DoneAgainAndAgain,
     /// A cancelled task's end is not acknowledged.
     LostAck,
     /// A cancel of something unknown is not acknowledged.

@@ -60,7 +60,7 @@ impl World {
                 op.who = self.actor_tag(actor);
                 op.a = self.choose_owner(rng, actor);
             }
-            Kind::CancelActor => return self.choose_child(rng, op),
+            Kind::CancelActor | Kind::KillActor | Kind::ChildDone => return self.choose_child(rng, op),
             Kind::NurseryCancel | Kind::NurseryClose | Kind::Spawn => return self.choose_nursery(rng, op),
             Kind::Started | Kind::Finish => {
                 op.callee = !rng.one_in(self.plan.stale);
@@ -84,7 +84,7 @@ impl World {
             }
             Kind::Die => {
                 op.who = self.actor_tag(self.choose_victim(rng));
-                op.a = rng.below(2) as u32;
+                op.a = rng.below(4) as u32;
             }
             Kind::Exited => return self.choose_hooks(rng, op),
             Kind::CancelSelf | Kind::Interrupt | Kind::Force | Kind::Cut | Kind::BeginMain | Kind::OnExit => {
@@ -121,34 +121,22 @@ impl World {
     }
 
     fn choose_link(&self, rng: &mut Rng, op: &mut Op) -> bool {
-        // Two bits for each child: what waits on its way to it, and from it.
-        let mut ready: u64 = 0;
-        for child in 1..self.actor_count() {
-            let (down, up) = self.waiting(child);
-            ready |= (u64::from(down) | u64::from(up) << 1) << (2 * child);
-        }
-        if ready == 0 {
+        let full = self.full_links();
+        if full.is_empty() {
             return false;
         }
-        for _ in 0..rng.below(ready.count_ones() as usize) {
-            ready &= ready - 1;
-        }
-        let bit = ready.trailing_zeros();
-        (op.who, op.a) = (self.actor_tag(bit as usize / 2), bit % 2);
+        let link = rng.pick(full);
+        (op.who, op.a) = (self.actor_tag(link as usize / 2), link % 2);
         true
     }
 
     fn choose_effect(&self, rng: &mut Rng, op: &mut Op) -> bool {
-        if !self.has_any_effect() {
+        let busy = self.busy();
+        if busy.is_empty() {
             return false;
         }
-        let start = self.choose_actor(rng);
-        let mut all = (start..self.actor_count()).chain(0..start);
-        let Some(actor) = all.find(|actor| self.has_effects(*actor)) else {
-            return false;
-        };
         let fails = self.plan.table.contains(&Kind::Die) && rng.one_in(10);
-        (op.who, op.a) = (self.actor_tag(actor), u32::from(fails));
+        (op.who, op.a) = (self.actor_tag(rng.pick(busy) as usize), u32::from(fails));
         true
     }
 
@@ -196,7 +184,12 @@ impl World {
         if self.actor_count() < 2 {
             return false;
         }
-        let child = 1 + rng.below(self.actor_count() - 1);
+        let mut child = 1 + rng.below(self.actor_count() - 1);
+        if self.plan.supervised && rng.one_in(3) {
+            // One that is asked to end, or between two lives: few ever are.
+            let mut all = (child..self.actor_count()).chain(1..child);
+            child = all.find(|child| self.model.is_unsettled(*child)).unwrap_or(child);
+        }
         op.who = self.actor_tag(self.parent(child));
         op.a = self.actor_tag(child);
         true
@@ -213,7 +206,7 @@ impl World {
     /// Where leaves are slow, their tasks mostly do not end, and those above them wait.
     fn is_slow(&self, rng: &mut Rng, op: &Op) -> bool {
         let actor = self.actor_of(op.who);
-        let is_leaf = !(1..self.actor_count()).any(|child| self.parent(child) == actor);
+        let is_leaf = !self.has_children(actor);
         self.plan.slow_leaves && is_leaf && !rng.one_in(16)
     }
 

@@ -1,11 +1,13 @@
 //! What a run has reached: counters of cells, and the table of cells that cannot be reached, with reasons.
 //!
-//! Five tables: a context's state × what comes to it, its stream × what comes to that, an actor's stage ×
-//! what comes to it, a nursery's × the same, and a context's phase × each fault. A cell that can be
+//! Seven tables: a context's state × what comes to it, its stream × what comes to that, an actor's stage ×
+//! what comes to it, a nursery's × the same, a child's standing × what comes to it at its parent, a
+//! nursery's strategy × what it says, and a context's phase × each fault. A cell that can be
 //! reached and was not makes a run fail. To add an input: a variant at the end of its enum, an entry in
 //! `ALL`, a line in the model where it happens, and a reason for each state in which it cannot.
 
 use steading_proto::Frame;
+use steading_types::Strategy;
 
 use crate::model::Stage;
 use crate::unreachable;
@@ -91,6 +93,41 @@ cells! {
         NurseryClose = "nursery_close()", CancelChild = "cancel_actor()", CancelSelf = "cancel_self()",
         MainOver = "main task over", Force = "force()", Timer = "timer", Die = "die()",
         OnExit = "on_exit()", Exited = "exited()",
+        ForceFrame = "Force", ChildDone = "child_done()",
+    }
+}
+
+cells! {
+    /// Where a child stands with its parent.
+    ChildState {
+        Running = "running", Ending = "ending", Recalled = "recalled", DoneOver = "done", DoneRestarts = "done, restarts",
+        DoneFatal = "done, fatal", Waiting = "waiting", Starting = "starting", Gone = "gone",
+    }
+}
+
+cells! {
+    /// What comes to a child, at its parent.
+    ChildInput {
+        Up = "ChildUp", Ended = "ChildEnded", Failed = "ChildEnded, failed", CancelChild = "cancel_actor()",
+        NurseryCancel = "its nursery is cancelled", SiblingRestarts = "a sibling restarts", Done = "child_done()",
+        DoneFailed = "child_done(failed)", Time = "its time", Respawned = "respawned()",
+        RespawnFailed = "respawn_failed()",
+    }
+}
+
+cells! {
+    /// What a strategy is asked about.
+    Whose {
+        OneCancelsAll = "one cancels all", OneForOne = "one for one", OneForAll = "one for all",
+        RestForOne = "rest for one",
+    }
+}
+
+cells! {
+    /// What becomes of a child.
+    Verdict {
+        Over = "over", FailedAlone = "failed alone", FailedForAll = "failed for all", Restarts = "restarts",
+        Unwanted = "failed in a way not named", GaveUp = "too often", NurseryGaveUp = "too often in the nursery",
     }
 }
 
@@ -164,9 +201,11 @@ impl<const S: usize, const I: usize> Table<S, I> {
 pub struct Coverage {
     contexts: Table<24, 29>,
     streams: Table<8, 10>,
-    actors: Table<8, 16>,
-    nurseries: Table<6, 16>,
+    actors: Table<8, 18>,
+    nurseries: Table<6, 18>,
     faults: Table<10, 16>,
+    children: Table<9, 11>,
+    verdicts: Table<4, 7>,
 }
 
 /// The numbers of a coverage.
@@ -208,6 +247,22 @@ impl Coverage {
         self.faults.0[phase as usize][fault as usize] += 1;
     }
 
+    /// An input came to a child.
+    pub fn child(&mut self, state: ChildState, input: ChildInput) {
+        self.children.0[state as usize][input as usize] += 1;
+    }
+
+    /// A strategy was asked, and said.
+    pub fn verdict(&mut self, strategy: Strategy, verdict: Verdict) {
+        let whose = match strategy {
+            Strategy::OneCancelsAll => Whose::OneCancelsAll,
+            Strategy::OneForOne => Whose::OneForOne,
+            Strategy::OneForAll => Whose::OneForAll,
+            Strategy::RestForOne => Whose::RestForOne,
+        };
+        self.verdicts.0[whose as usize][verdict as usize] += 1;
+    }
+
     /// Takes in what another run reached.
     pub fn add(&mut self, other: &Self) {
         self.contexts.add(&other.contexts);
@@ -215,6 +270,8 @@ impl Coverage {
         self.actors.add(&other.actors);
         self.nurseries.add(&other.nurseries);
         self.faults.add(&other.faults);
+        self.children.add(&other.children);
+        self.verdicts.add(&other.verdicts);
     }
 
     /// What is reached, and what is not.
@@ -259,6 +316,22 @@ impl Coverage {
             Phase::ALL,
             Fault::ALL,
             unreachable::fault,
+        );
+        tell(
+            &mut report,
+            "child",
+            &self.children,
+            ChildState::ALL,
+            ChildInput::ALL,
+            unreachable::child,
+        );
+        tell(
+            &mut report,
+            "strategy",
+            &self.verdicts,
+            Whose::ALL,
+            Verdict::ALL,
+            unreachable::verdict,
         );
         report
     }

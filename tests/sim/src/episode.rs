@@ -100,30 +100,16 @@ impl Episode {
     /// Everything on its way arrives, in some order, and every effect is performed. No time passes.
     fn drain(&mut self) {
         loop {
-            let mut ready = Vec::new();
-            for actor in 0..self.world.actor_count() {
-                let (down, up) = if actor > 0 {
-                    self.world.waiting(actor)
-                } else {
-                    (false, false)
-                };
-                let tag = self.world.actor_tag(actor);
-                let choices = [
-                    (down, Kind::Deliver, 0),
-                    (up, Kind::Deliver, 1),
-                    (self.world.has_effects(actor), Kind::Effect, 0),
-                ];
-                ready.extend(
-                    choices
-                        .into_iter()
-                        .filter(|choice| choice.0)
-                        .map(|(_, kind, a)| (kind, tag, a)),
-                );
-            }
-            if ready.is_empty() {
+            let (links, busy) = (self.world.full_links(), self.world.busy());
+            if links.len() + busy.len() == 0 {
                 return;
             }
-            let (kind, who, a) = self.rng.pick(&ready);
+            let at = self.rng.below(links.len() + busy.len());
+            let (kind, actor, a) = match links.get(at) {
+                Some(link) => (Kind::Deliver, link / 2, link % 2),
+                None => (Kind::Effect, busy[at - links.len()], 0),
+            };
+            let who = self.world.actor_tag(actor as usize);
             self.step(kind, who, a);
         }
     }
@@ -227,7 +213,8 @@ impl Episode {
     fn ladder(&self) -> u64 {
         let limits = self.world.plan.limits;
         let rung = 3 * limits.cancel_grace + limits.trap_grace + limits.cancel_timeout + limits.start_timeout;
-        (self.world.actor_count() as u64 + 2) * rung
+        let depth = (0..self.world.actor_count()).map(|actor| self.world.depth(actor)).max();
+        (depth.unwrap_or(0) as u64 + 2) * rung
     }
 
     fn check_over(&mut self) {

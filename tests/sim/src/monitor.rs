@@ -3,11 +3,15 @@
 //! It knows nothing of the core's states and nothing of the model: only what was sent, what was told, and
 //! that delivery is a prefix of it. The simulator and the stories of `host/proto/tests` share it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod children;
+
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 
 use steading_proto::{Dest, Frame};
 use steading_types::{ActorId, BoxedError, Cancellation, ErrorKind, Event, Key, Outcome, Uuid, Window, split_message};
+
+use children::Children;
 
 use crate::model::Mix;
 use crate::{broken, check, digest};
@@ -71,8 +75,8 @@ pub struct Monitor {
     names: Vec<ActorId>,
     sides: Vec<Side>,
     index: HashMap<u64, u32, BuildHasherDefault<Mix>>,
-    children_ended: HashSet<u64, BuildHasherDefault<Mix>>,
-    nurseries_closed: HashSet<u64, BuildHasherDefault<Mix>>,
+    /// What its parents are told of children.
+    pub children: Children,
 }
 
 fn once(flag: &mut bool, law: &'static str, what: &str) {
@@ -84,16 +88,15 @@ fn pair(actor: usize, key: Key) -> u64 {
 }
 
 impl Monitor {
-    /// Forgets everything.
-    pub fn reset(&mut self) {
-        self.names.clear();
-        self.sides.clear();
-        self.index.clear();
-        self.children_ended.clear();
-        self.nurseries_closed.clear();
+    /// Nothing was seen yet; a period never has more restarts than this.
+    pub fn new(restarts: u32) -> Self {
+        Self {
+            children: Children::new(restarts),
+            ..Self::default()
+        }
     }
 
-    /// An id that exists.
+    /// An id that exists: the next number's.
     pub fn mint(&mut self, id: &ActorId) {
         self.names.push(id.clone());
     }
@@ -234,23 +237,15 @@ impl Monitor {
                 once(&mut self.side(actor, *context).cancelled, "I15", "a task is cancelled");
             }
             Event::Ended { context, outcome } => self.ended(actor, *context, outcome),
-            Event::ChildEnded { child, error, .. } => {
-                check!(
-                    self.children_ended.insert(pair(actor, *child)),
-                    "I1",
-                    "a child ended twice"
-                );
-                if let Some(error) = error {
-                    self.check_error(error);
-                }
+            Event::ChildEnded { error, .. } => {
+                error.iter().for_each(|error| self.check_error(error));
+                self.children.event(actor, event);
             }
-            Event::NurseryClosed(key) => {
-                check!(
-                    self.nurseries_closed.insert(pair(actor, *key)),
-                    "I17",
-                    "a nursery closed twice"
-                );
+            Event::ChildFailed { error, .. } => {
+                self.check_error(error);
+                self.children.event(actor, event);
             }
+            Event::ChildRestarted(_) | Event::NurseryClosed(_) => self.children.event(actor, event),
             Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } | Event::Exit => {}
         }
     }
@@ -303,12 +298,11 @@ impl Monitor {
     }
 
     fn check_id(&self, id: &ActorId) {
-        let known = self
-            .names
-            .iter()
-            .any(|known| known.uuid == id.uuid && known.name == id.name);
+        let minted = usize::try_from(id.uuid.low)
+            .ok()
+            .and_then(|number| self.names.get(number));
         check!(
-            known,
+            minted.is_some_and(|known| known.uuid == id.uuid && known.name == id.name),
             "I11 I12",
             "an id that was never minted: {id} {}",
             NamedUuid(id.uuid)
@@ -355,6 +349,11 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::Ended { context, .. }
         | Event::Stop(context) => Some(*context),
         Event::Start(start) => Some(start.context),
-        Event::ChildUp { .. } | Event::ChildEnded { .. } | Event::NurseryClosed(_) | Event::Exit => None,
+        Event::ChildUp { .. }
+        | Event::ChildEnded { .. }
+        | Event::ChildRestarted(_)
+        | Event::ChildFailed { .. }
+        | Event::NurseryClosed(_)
+        | Event::Exit => None,
     }
 }

@@ -74,10 +74,14 @@ pub enum Kind {
     OnExit,
     /// It is done.
     Exited,
+    /// What a child was started for is over.
+    ChildDone,
+    /// A child gets no more time.
+    KillActor,
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 31] = [
+pub const KINDS: [Kind; 33] = [
     Kind::Deliver,
     Kind::DeliverBatch,
     Kind::Take,
@@ -109,6 +113,8 @@ pub const KINDS: [Kind; 31] = [
     Kind::Reject,
     Kind::OnExit,
     Kind::Exited,
+    Kind::ChildDone,
+    Kind::KillActor,
 ];
 
 /// One operation.

@@ -3,11 +3,16 @@
 //! This is swarm testing: a run in which everything happens hides what only shows when most things do
 //! not. One seed has no deadlines and tiny windows, another cancels at every third step.
 
+use std::time::Duration;
+
 use steading_proto::Limits;
-use steading_types::Window;
+use steading_types::{FailureMatch, Intensity, Restart, Strategy, Supervision, Window};
 
 use crate::op::{KINDS, Kind};
 use crate::rng::Rng;
+
+/// How many actors are below one another in a crowd.
+const DEPTH: usize = 6;
 
 /// Nanoseconds in a millisecond.
 pub const MS: u64 = 1_000_000;
@@ -73,6 +78,12 @@ pub struct Plan {
     pub slow_leaves: bool,
     /// Which endings tasks choose: only clean ones, or all.
     pub clean: bool,
+    /// Children fail often, and start again.
+    pub supervised: bool,
+    /// Rules that nurseries have.
+    pub rules: [Supervision; 3],
+    /// When children start again.
+    pub restarts: [Restart; 4],
     /// The broken variant of the core that runs, if any.
     #[cfg(feature = "mutants")]
     pub mutant: Option<steading_proto::mutant::Mutant>,
@@ -100,6 +111,8 @@ fn base(kind: Kind) -> u32 {
         Kind::OnExit => 6,
         Kind::Exited => 30,
         Kind::CancelActor => 4,
+        Kind::ChildDone => 3,
+        Kind::KillActor => 1,
         Kind::CancelSelf | Kind::BeginMain => 2,
         Kind::Interrupt | Kind::Force | Kind::Cut => 1,
         Kind::Die => 2,
@@ -116,6 +129,8 @@ fn is_fault(kind: Kind) -> bool {
             | Kind::NurseryCancel
             | Kind::NurseryClose
             | Kind::CancelActor
+            | Kind::ChildDone
+            | Kind::KillActor
             | Kind::Reject
             | Kind::CancelSelf
             | Kind::Interrupt
@@ -159,8 +174,13 @@ fn is_clockwork(kind: Kind) -> bool {
 }
 
 /// Each kind as often as it weighs; at least once if it weighs anything and there is room.
-fn table(rng: &mut Rng, lazy: [u64; 2]) -> [Kind; 256] {
+fn table(rng: &mut Rng, lazy: [u64; 2], supervised: bool) -> [Kind; 256] {
     let mut weights = weights(rng);
+    if supervised {
+        for kind in [Kind::Die, Kind::ChildDone, Kind::CancelSelf, Kind::Spawn] {
+            weights[kind as usize] += base(kind) * 64 * rng.pick(&[0, 2, 8]) as u32;
+        }
+    }
     for (kind, lazy) in [Kind::Flush, Kind::Take].into_iter().zip(lazy) {
         if lazy == 0 {
             weights[kind as usize] = 0;
@@ -178,13 +198,14 @@ fn table(rng: &mut Rng, lazy: [u64; 2]) -> [Kind; 256] {
     table
 }
 
-fn limits(rng: &mut Rng) -> Limits {
-    let tight = rng.one_in(3);
+fn limits(rng: &mut Rng, crowded: bool) -> Limits {
+    let tight = rng.one_in(3) && !crowded;
     let ms = |from: &[u64], rng: &mut Rng| rng.pick(from) * MS;
     Limits {
         contexts: if tight { rng.pick(&[1, 2, 4, 8]) } else { 256 },
         children: if tight { rng.pick(&[1, 2, 3]) } else { 64 },
         nurseries: if tight { rng.pick(&[1, 2, 3]) } else { 256 },
+        restarts: rng.pick(&[Limits::DEFAULT.restarts, Limits::DEFAULT.restarts, 1]),
         window: rng.pick(&[
             Limits::DEFAULT.window,
             Window {
@@ -201,6 +222,36 @@ fn limits(rng: &mut Rng) -> Limits {
     }
 }
 
+fn rules(rng: &mut Rng) -> Supervision {
+    use Strategy::{OneCancelsAll, OneForAll, OneForOne, RestForOne};
+    let within = |restarts, ms: u64| Intensity {
+        restarts,
+        period: ms * MS,
+    };
+    Supervision {
+        strategy: rng.pick(&[OneCancelsAll, OneForOne, OneForAll, OneForAll, RestForOne, RestForOne]),
+        intensity: rng.pick(&[None, None, Some(within(1, 50)), Some(within(3, 2_000))]),
+    }
+}
+
+fn restart(rng: &mut Rng) -> Restart {
+    let ms = Duration::from_millis;
+    let when = match rng.below(7) {
+        0 => Restart::temporary(),
+        1..4 => Restart::transient(),
+        _ => Restart::permanent(),
+    };
+    let (restarts, period) = rng.pick(&[(0, 100), (1, 20), (2, 500), (3, 5_000), (100, 1_000)]);
+    let (first, most) = rng.pick(&[(0, 0), (1, 3), (10, 1_000), (100, 100)]);
+    let restart = when.intensity(restarts, ms(period)).backoff(ms(first), ms(most));
+    match rng.below(8) {
+        0 => restart.on(FailureMatch::Panic),
+        1 => restart.on(FailureMatch::Killed).on(FailureMatch::Trap(None)),
+        2 => restart.on(FailureMatch::Error).on(FailureMatch::SpawnFailed),
+        _ => restart,
+    }
+}
+
 /// The root has at least one child; chains, stars, and what is between.
 fn parents(rng: &mut Rng) -> Vec<usize> {
     let mut parents = vec![0, 0];
@@ -214,6 +265,24 @@ fn parents(rng: &mut Rng) -> Vec<usize> {
     parents
 }
 
+/// Up to hundreds of actors, no more than six below one another.
+fn crowd(rng: &mut Rng) -> Vec<usize> {
+    let mut parents = vec![0];
+    let mut depths = vec![0];
+    for _ in 0..rng.pick(&[40, 100, 300]) {
+        let mut parent = rng.below(parents.len());
+        // Half of them near the root, so that there are large nurseries.
+        if depths[parent] >= DEPTH || rng.one_in(2) {
+            parent = rng.below(parents.len().min(8));
+        }
+        if depths[parent] < DEPTH {
+            depths.push(depths[parent] + 1);
+            parents.push(parent);
+        }
+    }
+    parents
+}
+
 impl Plan {
     /// The plan of this seed.
     pub fn new(seed: u64) -> Self {
@@ -223,14 +292,17 @@ impl Plan {
             bytes: rng.pick(&[0, 16, 40, 300, 1 << 20, 1 << 20]),
         };
         let lazy = [rng.pick(&[0, 0, 64, 200]), rng.pick(&[0, 0, 64, 200])];
+        let supervised = rng.one_in(3);
+        let crowded = rng.one_in(256);
+        let parents = if crowded { crowd(rng) } else { parents(rng) };
         Self {
             seed,
             steps: rng.pick(&[60, 200, 500, 1_000, 2_000]),
             encoded: rng.one_in(12),
-            limits: limits(rng),
-            parents: parents(rng),
-            most_actors: 6 + rng.below(4),
-            table: table(rng, lazy),
+            limits: limits(rng, crowded),
+            most_actors: parents.len().max(6) + rng.below(4),
+            parents,
+            table: table(rng, lazy, supervised),
             lazy_flush: lazy[0],
             lazy_take: lazy[1],
             jump: rng.pick(&[1, 20, 200, 2_000]),
@@ -248,6 +320,9 @@ impl Plan {
             guest: rng.pick(&[Guest::Traps, Guest::Spins]),
             slow_leaves: rng.one_in(3),
             clean: rng.one_in(2),
+            supervised,
+            rules: [0; 3].map(|_| if supervised { rules(rng) } else { Supervision::default() }),
+            restarts: [0; 4].map(|_| if supervised { restart(rng) } else { Restart::temporary() }),
             #[cfg(feature = "mutants")]
             mutant: None,
         }

@@ -1,7 +1,8 @@
 //! The cells that cannot be reached, each with its reason. A reason that a run disproves fails the run.
 
 use crate::coverage::{
-    ActorInput, ActorState, ContextState, Fault, Input, NurseryState, Phase, StreamInput, StreamState,
+    ActorInput, ActorState, ChildInput, ChildState, ContextState, Fault, Input, NurseryState, Phase, StreamInput,
+    StreamState, Verdict, Whose,
 };
 
 const ENDED: &str = "a side that has its outcome has no timer";
@@ -133,6 +134,9 @@ pub(crate) fn stream(state: StreamState, input: StreamInput) -> Option<&'static 
 pub(crate) fn actor(state: ActorState, input: ActorInput) -> Option<&'static str> {
     match (state, input) {
         (ActorState::Dying | ActorState::Stopped, ActorInput::MainOver) => Some("its tasks are gone"),
+        (ActorState::Serving | ActorState::ServingTrapping | ActorState::ServingKilling, ActorInput::ForceFrame) => {
+            Some("it was asked to end before, on the same lane")
+        }
         (ActorState::Stopped, ActorInput::ChildEnded) => Some("it has stopped because the last child had ended"),
         _ => None,
     }
@@ -168,6 +172,35 @@ pub(crate) fn fault(phase: Phase, fault: Fault) -> Option<&'static str> {
         (Phase::Accepted | Phase::Finishing | Phase::Returned, RefusedStart) => Some("it was accepted"),
         (_, StartTimeout | RefusedStart) if accepted => Some("it was accepted, and the caller knows"),
         (Phase::Calling | Phase::Accepted | Phase::Syncing | Phase::Started, Overrun) => Some("no half is open"),
+        _ => None,
+    }
+}
+
+/// Why this never comes to a child that stands so.
+pub(crate) fn child(state: ChildState, input: ChildInput) -> Option<&'static str> {
+    use ChildInput::{Ended, Failed, NurseryCancel, RespawnFailed, Respawned, SiblingRestarts, Time, Up};
+    use ChildState::{DoneFatal, Gone, Starting, Waiting};
+    match (state, input) {
+        // One that died before the shell had started it is started all the same, and says so.
+        (Gone | Waiting | Starting, Up) => None,
+        (Gone, Ended | Failed) => Some("a child says nothing after its end"),
+        (Gone, NurseryCancel | SiblingRestarts | Time) => Some("it is in no nursery any more"),
+        (Waiting | Starting, Ended | Failed) => Some("the dead say nothing"),
+        (Starting | Gone, Respawned | RespawnFailed) => None,
+        (_, Respawned | RespawnFailed) => Some("nobody has asked the shell"),
+        (Waiting, Time) => None,
+        (_, Time) => Some("it does not wait"),
+        (DoneFatal, SiblingRestarts) => Some("its nursery is cancelled, and nobody restarts there"),
+        _ => None,
+    }
+}
+
+/// Why this strategy never says so.
+pub(crate) fn verdict(whose: Whose, verdict: Verdict) -> Option<&'static str> {
+    match (whose, verdict) {
+        (Whose::OneCancelsAll, Verdict::FailedAlone) => Some("there, a failure is everybody's"),
+        (Whose::OneCancelsAll, _) => None,
+        (_, Verdict::FailedForAll) => Some("there, it is nobody else's unless a restart was wanted"),
         _ => None,
     }
 }

@@ -3,11 +3,15 @@
 //! It performs outputs as the real shell does, only at times of the scheduler's choice, and shows both
 //! oracles everything that goes in and comes out. `perform.rs` has the operations.
 
+mod children;
 mod perform;
+mod ready;
 mod shell;
+mod words;
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 
 use steading_proto::actor::{Core, Endpoint, Output};
 use steading_proto::{Dest, Event, Frame, Lane, codec};
@@ -15,8 +19,11 @@ use steading_types::{
     ActorId, BoxedError, EndpointKind, EndpointSchema, ErrorKind, Key, Outcome, Payloads, PortalKey, Rung, Uuid,
 };
 
+use ready::Ready;
+use words::{fingerprint, is_urgent, words, words_of_event};
+
 use crate::digest::{self, mix};
-use crate::model::Model;
+use crate::model::{Mix, Model};
 use crate::monitor::Monitor;
 use crate::op::NONE;
 use crate::plan::Plan;
@@ -32,6 +39,12 @@ pub const ENDPOINTS: [(&str, EndpointKind, bool, u64); 4] = [
     ("hidden", EndpointKind::Plain, false, 0),
     ("typed", EndpointKind::Plain, true, 7),
 ];
+
+/// The tag of the first of the actors there are at first; operations have smaller numbers.
+const FIRST: u32 = 0x4000;
+
+/// What the tag of an actor grows by with each that was in its place before.
+const LIVES: u32 = 0x1_0000;
 
 /// A frame on its way.
 #[derive(Debug)]
@@ -63,18 +76,28 @@ impl Link {
 #[derive(Debug)]
 enum Effect {
     Spawn(usize),
+    /// Make the next one of this child.
+    Respawn(usize),
     Trap,
     Kill,
-    Stopped { error: Option<Box<BoxedError>>, rung: Rung },
+    Stopped {
+        error: Option<Box<BoxedError>>,
+        rung: Rung,
+    },
 }
 
 #[derive(Debug)]
 struct Actor {
     core: Core<usize>,
     id: ActorId,
+    /// Names it in operations: the number of the one that started the first in its place, and how many
+    /// there were in it before.
     tag: u32,
     parent: usize,
+    children: Vec<usize>,
     portal: PortalKey,
+    /// Which of the plan's ways to start again it has.
+    way: usize,
     launched: bool,
     left: bool,
     cut: bool,
@@ -115,8 +138,12 @@ pub struct World {
     endpoints: Vec<Endpoint>,
     buffer: Vec<u8>,
     sequence: u8,
-    /// Effects of all actors that wait.
-    effects: usize,
+    actor_by_tag: HashMap<u32, usize, BuildHasherDefault<Mix>>,
+    by_portal: HashMap<u64, usize, BuildHasherDefault<Mix>>,
+    /// Actors whose shell has something to perform.
+    busy: Ready,
+    /// Links from which a frame can arrive: twice the child's number, one more if it comes from there.
+    full: Ready,
     /// No timer rings before.
     wake: Cell<u64>,
     /// Of everything that happened (I27).
@@ -149,7 +176,7 @@ impl World {
         let mut world = Self {
             now: 0,
             model,
-            monitor: Monitor::default(),
+            monitor: Monitor::new(plan.limits.restarts),
             actors: Vec::with_capacity(plan.most_actors),
             nurseries: Vec::new(),
             by_tag: Vec::new(),
@@ -159,7 +186,10 @@ impl World {
             endpoints: ENDPOINTS.map(endpoint).into(),
             buffer: Vec::new(),
             sequence: 0,
-            effects: 0,
+            actor_by_tag: HashMap::default(),
+            by_portal: HashMap::default(),
+            busy: Ready::default(),
+            full: Ready::default(),
             wake: Cell::new(0),
             hash: 0,
             steps: 0,
@@ -172,15 +202,16 @@ impl World {
 
     /// The actors there are at first: a nursery each, none of them a task's.
     fn populate(&mut self) {
-        self.add(0, 0, 0, NONE);
+        self.model.born(0, NONE);
+        self.add(0, 0, 0, 0);
         self.actors[0].launched = true;
         for actor in 1..self.plan.parents.len() {
             let parent = self.plan.parents[actor].min(self.actors.len() - 1);
             let tag = u32::MAX - 2 - parent as u32;
             let known = self.nurseries.iter().position(|nursery| nursery.tag == tag);
-            let ni = known.or_else(|| self.open_nursery(parent, NONE, tag));
+            let ni = known.or_else(|| self.open_nursery(parent, NONE, tag, parent));
             if let Some(ni) = ni {
-                self.spawn(ni, u32::MAX - 100 - actor as u32);
+                self.spawn(ni, FIRST + actor as u32, actor);
             }
         }
         for actor in 0..self.actors.len() {
@@ -191,19 +222,26 @@ impl World {
         }
     }
 
-    fn add(&mut self, parent: usize, portal: PortalKey, tag: u32, nursery: u32) {
+    /// An actor that the model knows already.
+    fn add(&mut self, parent: usize, portal: PortalKey, tag: u32, way: usize) {
         let number = self.actors.len();
-        let id = Self::identity(number);
+        let id = Self::identity(number, if number == 0 { 0 } else { (tag & (LIVES - 1)) as usize });
         self.monitor.mint(&id);
-        self.model.born(parent, nursery);
-        let way = (nursery != NONE).then_some((parent, portal));
-        let core = Core::new(id.clone(), self.endpoints.clone(), way, self.plan.limits);
+        self.actor_by_tag.insert(tag, number);
+        self.by_portal.insert((parent as u64) << 32 | u64::from(portal), number);
+        if number > 0 {
+            self.actors[parent].children.push(number);
+        }
+        let to_parent = (number > 0).then_some((parent, portal));
+        let core = Core::new(id.clone(), self.endpoints.clone(), to_parent, self.plan.limits);
         self.actors.push(Actor {
             core: self.broken_variant(core),
             id,
             tag,
             parent,
+            children: Vec::new(),
             portal,
+            way,
             launched: false,
             left: false,
             cut: false,
@@ -225,10 +263,16 @@ impl World {
         core.with_mutant(self.plan.mutant)
     }
 
-    fn identity(number: usize) -> ActorId {
-        const NAMES: [&str; 10] = ["root", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"];
+    /// Who has this number. Those in one place have one name.
+    fn identity(number: usize, place: usize) -> ActorId {
+        const NAMES: [&str; 9] = ["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"];
+        let name = if number == 0 {
+            "root"
+        } else {
+            NAMES[place % NAMES.len()]
+        };
         ActorId::new(
-            NAMES[number % NAMES.len()],
+            name,
             Uuid {
                 high: MINT,
                 low: number as u64,
@@ -316,6 +360,14 @@ impl World {
                 context,
             } => self.send(actor, to, dest, frame, context),
             Output::Spawn { child, .. } => self.put_off(actor, Effect::Spawn(child)),
+            Output::Respawn {
+                ended, restarts, cause, ..
+            } => {
+                let child = self.child_by_portal(actor, ended);
+                self.model.respawn(actor, child, restarts, cause.as_deref());
+                self.monitor.children.respawn(actor, ended);
+                self.put_off(actor, Effect::Respawn(child));
+            }
             Output::Trap => {
                 self.model.trapped(actor);
                 self.put_off(actor, Effect::Trap);
@@ -333,8 +385,8 @@ impl World {
     }
 
     fn put_off(&mut self, actor: usize, effect: Effect) {
-        self.effects += 1;
         self.actors[actor].effects.push_back(effect);
+        self.busy.set(actor, true);
     }
 
     fn send(&mut self, from: usize, to: usize, dest: Dest, frame: Frame, context: Key) {
@@ -348,6 +400,10 @@ impl World {
         );
         self.model.sent(from, to, dest, &frame, context);
         self.monitor.frame(from, to, dest, &frame, context);
+        if let Frame::CancelActor(cancellation) = &frame {
+            let children = &mut self.monitor.children;
+            children.cancelled(from, self.actors[to].portal, &cancellation.cause);
+        }
         let child = if to == self.actors[from].parent && from != 0 {
             from
         } else {
@@ -384,6 +440,14 @@ impl World {
             Lane::Control => link.control.push_back(parcel),
             Lane::Data => link.data.push_back(parcel),
         }
+        self.mark(child);
+    }
+
+    /// Notes whether frames can arrive on the links of a child.
+    fn mark(&mut self, child: usize) {
+        let (down, up) = self.waiting(child);
+        self.full.set(2 * child, down);
+        self.full.set(2 * child + 1, up);
     }
 
     #[cfg(not(feature = "mutants"))]
@@ -439,6 +503,10 @@ impl World {
     fn told(&mut self, actor: usize, event: Event) {
         note!(self, "    {} is told {}", self.name(actor), words_of_event(&event));
         self.model.told(actor, &event);
+        if let Some(child) = portal_of(&event) {
+            let child = self.child_by_portal(actor, child);
+            self.model.told_of_child(actor, child, &event);
+        }
         self.monitor.event(actor, &event);
         match event {
             Event::Start(start) => {
@@ -452,16 +520,17 @@ impl World {
                     self.see(actor, *error);
                 }
             }
-            Event::ChildEnded { child, error, .. } => {
+            Event::ChildEnded { error, .. } => {
                 self.stamp(2);
-                let Some(id) = self.child_by_portal(actor, child) else {
-                    broken!("I19", "the end of a child that never was")
-                };
-                self.model.told_child_ended(actor, &id);
                 if let Some(error) = error {
                     self.see(actor, *error);
                 }
             }
+            Event::ChildFailed { child, error, .. } => {
+                self.stamp(6 ^ u64::from(child) << 8);
+                self.see(actor, *error);
+            }
+            Event::ChildRestarted(restarted) => self.stamp(7 ^ u64::from(restarted.child) << 8),
             Event::NurseryClosed(key) => {
                 let found = self
                     .nurseries
@@ -491,11 +560,12 @@ impl World {
         seen.push(error);
     }
 
-    fn child_by_portal(&self, parent: usize, portal: PortalKey) -> Option<ActorId> {
-        let mut of_parent = self.actors.iter().skip(1).filter(|actor| actor.parent == parent);
-        of_parent
-            .rfind(|actor| actor.portal == portal)
-            .map(|actor| actor.id.clone())
+    fn child_by_portal(&self, parent: usize, portal: PortalKey) -> usize {
+        let found = self.by_portal.get(&((parent as u64) << 32 | u64::from(portal)));
+        match found {
+            Some(child) => *child,
+            None => broken!("I19", "news of a child that never was"),
+        }
     }
 
     /// A frame arrives.
@@ -516,74 +586,22 @@ impl World {
             words(&dest, &frame)
         );
         self.model.deliver(from, to, dest, &frame);
+        if let Frame::ChildEnded { portal, .. } = &frame {
+            self.monitor.children.arrived(to, *portal, self.now);
+        }
         let now = self.now;
         self.core(to).handle(&from, dest, frame, now);
     }
 }
 
-/// What must never wait behind data.
-fn is_urgent(frame: &Frame) -> bool {
-    matches!(frame, Frame::Error(_) | Frame::Cancel { .. } | Frame::CancelActor(_))
-}
-
-/// What distinguishes one frame from another in the trace of I27.
-fn fingerprint(frame: &Frame) -> u64 {
-    match frame {
-        Frame::Start(start) => mix(1, u64::from(start.origin)),
-        Frame::StartAck { key, .. } => mix(2, u64::from(*key)),
-        Frame::Started(_) => 3,
-        Frame::Yield { batch, .. } => mix(4, batch.len() as u64),
-        Frame::Stop => 5,
-        Frame::Credit { messages, bytes } => mix(u64::from(*messages), u64::from(*bytes)),
-        Frame::Cancel { cancellation, reply } => digest::cancellation(u64::from(*reply), cancellation),
-        Frame::CancelAck => 6,
-        Frame::Flow { window, .. } => mix(11, u64::from(window.messages)),
-        Frame::Return(value) => digest::bytes(7, value),
-        Frame::Error(error) => digest::whole_error(error),
-        Frame::CancelActor(cancellation) => digest::cancellation(8, cancellation),
-        Frame::ChildUp(portal) => mix(9, u64::from(*portal)),
-        Frame::ChildEnded { portal, error, .. } => {
-            error.as_ref().map_or(10, |error| digest::whole_error(error)) ^ u64::from(*portal)
-        }
-    }
-}
-
-fn words(dest: &Dest, frame: &Frame) -> String {
-    let to = match dest {
-        Dest::Actor => "actor".into(),
-        Dest::Key(key) => format!("key {key:x}"),
-        Dest::Origin(_, key) => format!("origin {key:x}"),
-    };
-    match frame {
-        Frame::Start(start) => format!(
-            "Start `{}` as {:x}, left {:?}",
-            start.endpoint, start.origin, start.deadline
-        ),
-        Frame::StartAck { key, .. } => format!("StartAck for {to}: it is {key:x}"),
-        Frame::Yield { batch, messages } => format!("Yield for {to}: {messages} messages in {} bytes", batch.len()),
-        Frame::Credit { messages, bytes } => format!("Credit for {to}: {messages} messages, {bytes} bytes"),
-        Frame::Cancel { cancellation, reply } => format!("Cancel for {to}, reply {reply:x}: {cancellation}"),
-        Frame::Error(error) => format!("Error for {to}: {error}"),
-        Frame::CancelActor(cancellation) => format!("CancelActor: {cancellation}"),
-        Frame::ChildEnded { error, rung, .. } => format!("ChildEnded: {rung:?} {error:?}"),
-        other => format!("{} for {to}", other.kind()),
-    }
-}
-
-fn words_of_event(event: &Event) -> String {
+/// Whom this is about, if it is about a child.
+fn portal_of(event: &Event) -> Option<PortalKey> {
     match event {
-        Event::Start(start) => format!("Start as {:x}", start.context),
-        Event::Started { context, .. } => format!("Started on {context:x}"),
-        Event::Data { context, batch } => format!("Data on {context:x}: {} bytes", batch.len()),
-        Event::Stop(context) => format!("Stop on {context:x}"),
-        Event::Credit {
-            context,
-            messages,
-            bytes,
-        } => format!("Credit on {context:x}: {messages}, {bytes}"),
-        Event::Cancel { context, cancellation } => format!("Cancel on {context:x}: {cancellation}"),
-        Event::Ended { context, outcome } => format!("Ended on {context:x}: {outcome:?}"),
-        other => format!("{other:?}"),
+        Event::ChildUp { child, .. } | Event::ChildEnded { child, .. } | Event::ChildFailed { child, .. } => {
+            Some(*child)
+        }
+        Event::ChildRestarted(restarted) => Some(restarted.ended),
+        _ => None,
     }
 }
 
@@ -604,6 +622,19 @@ impl World {
         self.actors[actor].parent
     }
 
+    /// Whether an actor ever had any.
+    pub fn has_children(&self, actor: usize) -> bool {
+        !self.actors[actor].children.is_empty()
+    }
+
+    /// How many there are above an actor.
+    pub fn depth(&self, actor: usize) -> usize {
+        std::iter::successors((actor > 0).then_some(actor), |actor| {
+            Some(self.parent(*actor)).filter(|parent| *parent > 0)
+        })
+        .count()
+    }
+
     /// When an actor's timer rings; `None` once it has left.
     pub fn next_deadline(&self, actor: usize) -> Option<u64> {
         let actor = &self.actors[actor];
@@ -617,9 +648,14 @@ impl World {
         (actor.launched && !actor.down.is_empty(), !actor.up.is_empty())
     }
 
-    /// Whether the shell has something to perform for anybody.
-    pub fn has_any_effect(&self) -> bool {
-        self.effects > 0
+    /// Actors whose shell has something to perform.
+    pub fn busy(&self) -> &[u32] {
+        self.busy.all()
+    }
+
+    /// Links from which a frame can arrive: twice the child's number, one more if it comes from there.
+    pub fn full_links(&self) -> &[u32] {
+        self.full.all()
     }
 
     /// Whether a timer may be due. It is not, if not.
@@ -629,11 +665,6 @@ impl World {
             self.wake.set(all.min().unwrap_or(u64::MAX));
         }
         self.wake.get() <= self.now
-    }
-
-    /// Whether the shell has something to perform for an actor.
-    pub fn has_effects(&self, actor: usize) -> bool {
-        !self.actors[actor].effects.is_empty()
     }
 
     /// Whether an actor has left.

@@ -134,7 +134,7 @@ impl<P: Clone> Core<P> {
     }
 
     pub(super) fn handle_child_up(&mut self, child: PortalKey) {
-        let Some(portal) = self.portals.get(child) else {
+        let Some(portal) = self.portals.get(child).filter(|portal| !portal.standing.is_dead()) else {
             self.dropped.unknown += 1;
             return;
         };
@@ -223,6 +223,7 @@ impl<P: Clone> Core<P> {
             Standing::Running => {}
             Standing::Recalled => portal.standing = Standing::Ending,
             Standing::Done(Fate::Restarts) => portal.standing = Standing::Done(Fate::Over),
+            Standing::Waiting if mutant!(self, WaitsThoughCancelled) => {}
             Standing::Waiting | Standing::Starting => {
                 return self.end_child(child, None, Rung::AlreadyGone, Fate::Over);
             }

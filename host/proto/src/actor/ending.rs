@@ -290,6 +290,10 @@ impl<P: Clone> Core<P> {
             Stage::Dying { error, rung, .. } => (Some(error.clone()), *rung),
         };
         self.release_loose();
+        // A child between two lives is over at once: if it was the last thing here, all this has been done.
+        if self.stage == Stage::Stopped && !mutant!(self, StoppedTwice) {
+            return;
+        }
         if self.contexts.len() > 0 || (self.has_nurseries() && !mutant!(self, StoppedBeforeChildren)) {
             return;
         }

@@ -39,9 +39,9 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// Whether it lives, and will start again once it does not.
-    fn is_returning(self) -> bool {
-        matches!(self, Self::Recalled | Self::Done(Fate::Restarts))
+    /// Whether it was asked to end, and lives.
+    fn is_leaving(self) -> bool {
+        matches!(self, Self::Ending | Self::Recalled | Self::Done(_))
     }
 
     /// Whether nothing of it is alive.
@@ -128,10 +128,14 @@ impl<P: Clone> Core<P> {
             Standing::Running => {}
             Standing::Ending => {
                 let fate = self.fate_of_ending(portal.nursery, failure.is_some());
+                if let Some(portal) = self.portals.get_mut(child) {
+                    portal.standing = Standing::Done(fate);
+                }
                 self.report(child, failure, fate);
                 return Ok(fate);
             }
-            Standing::Done(fate) => return Ok(fate),
+            Standing::Done(fate) if !mutant!(self, DoneAgainAndAgain) => return Ok(fate),
+            Standing::Done(_) => {}
             Standing::Recalled | Standing::Waiting | Standing::Starting => return Ok(Fate::Restarts),
         }
         let (fate, failure) = self.decide(child, failure);
@@ -179,52 +183,82 @@ impl<P: Clone> Core<P> {
 
     /// Decides on an end that nobody asked for. A restart is counted here, and its siblings are recalled.
     fn decide(&mut self, child: PortalKey, failure: Option<Box<BoxedError>>) -> (Fate, Option<Box<BoxedError>>) {
-        let now = self.now;
-        let Some(Portal {
-            nursery: key, line, id, ..
-        }) = self.portals.get_mut(child)
-        else {
+        let Some(Portal { nursery, line, id, .. }) = self.portals.get(child) else {
             return (Fate::Over, failure);
         };
-        let (key, kind) = (*key, failure.as_ref().map(|error| &error.kind));
-        let Some(line) = line.as_mut() else {
-            return (self.fate_of_ending(key, failure.is_some()), failure);
+        let (nursery, kind) = (*nursery, failure.as_ref().map(|error| &error.kind));
+        let Some(line) = line.as_ref() else {
+            return (self.fate_of_ending(nursery, failure.is_some()), failure);
         };
-        let restart = &line.spec.restart;
-        if !restart.wants(kind) {
+        let any = mutant!(self, AnyFailureRestarts) && kind.is_some();
+        if !line.spec.restart.wants(kind) && !any {
             let fate = if failure.is_some() { Fate::Fatal } else { Fate::Over };
             return (fate, failure);
         }
-        let Some(nursery) = self.nurseries.get_mut(key).filter(|nursery| nursery.cancel.is_none()) else {
-            return (self.fate_of_ending(key, failure.is_some()), failure);
-        };
-        let supervisor = &mut nursery.supervisor;
+        if self
+            .nurseries
+            .get(nursery)
+            .is_none_or(|nursery| nursery.cancel.is_some())
+        {
+            return (self.fate_of_ending(nursery, failure.is_some()), failure);
+        }
+        let id = id.clone();
+        match self.count_restart(child, nursery) {
+            Ok(earlier) => {
+                let due = self.put_off(child, earlier, failure.clone());
+                self.recall(nursery, child, due);
+                (Fate::Restarts, failure)
+            }
+            Err(_) if mutant!(self, GaveUpSilently) => (Fate::Fatal, None),
+            Err(limit) => {
+                let error = gave_up(self.me.clone(), &id, limit, failure);
+                (Fate::Fatal, Some(Box::new(error)))
+            }
+        }
+    }
+
+    /// Counts one more restart and answers how many of the child's own came before it and count still, or
+    /// else which limit there is no room in.
+    fn count_restart(&mut self, child: PortalKey, nursery: Key) -> Result<u32, Intensity> {
+        let (now, most) = (self.now, self.limits.restarts);
+        let (unlimited, own_only) = (
+            mutant!(self, RestartsWithoutEnd),
+            mutant!(self, NurseryIntensityIgnored),
+        );
         let clamp = |intensity: Intensity| Intensity {
-            restarts: intensity.restarts.min(self.limits.restarts),
+            restarts: intensity.restarts.min(most),
             ..intensity
         };
-        let (own, all) = (clamp(restart.intensity), supervisor.rules.intensity.map(clamp));
-        let unlimited = mutant!(self, RestartsWithoutEnd);
-        let earlier = line.recent.room(own, now).or(unlimited.then_some(0));
-        let room = all.is_none_or(|all| supervisor.recent.room(all, now).is_some()) || unlimited;
-        let (Some(earlier), true) = (earlier, room) else {
-            let limit = if earlier.is_none() { own } else { all.unwrap_or(own) };
-            let error = gave_up(&self.me, id, limit, failure);
-            return (Fate::Fatal, Some(Box::new(error)));
+        let line = self.portals.get_mut(child).and_then(|portal| portal.line.as_mut());
+        let (Some(line), Some(nursery)) = (line, self.nurseries.get_mut(nursery)) else {
+            return Ok(0);
         };
+        let own = clamp(line.spec.restart.intensity);
+        let earlier = line.recent.room(own, now).or(unlimited.then_some(0)).ok_or(own)?;
+        let supervisor = &mut nursery.supervisor;
+        if let Some(all) = supervisor.rules.intensity.map(clamp) {
+            let room = supervisor.recent.room(all, now).is_some();
+            (room || unlimited || own_only).then_some(()).ok_or(all)?;
+        }
         line.recent.add(now);
         supervisor.recent.add(now);
-        let seed = id.uuid.low ^ u64::from(line.restarts).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let wait = restart.backoff.delay(earlier, seed);
-        line.due = if mutant!(self, BackoffIgnored) {
-            now
-        } else {
-            now.saturating_add(wait)
+        Ok(earlier)
+    }
+
+    /// Settles when a child starts again at the earliest.
+    fn put_off(&mut self, child: PortalKey, earlier: u32, cause: Option<Box<BoxedError>>) -> u64 {
+        let (now, at_once) = (self.now, mutant!(self, BackoffIgnored));
+        let Some(Portal {
+            id, line: Some(line), ..
+        }) = self.portals.get_mut(child)
+        else {
+            return now;
         };
-        line.cause.clone_from(&failure);
-        let due = line.due;
-        self.recall(key, child, due);
-        (Fate::Restarts, failure)
+        let seed = id.uuid.low ^ u64::from(line.restarts).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let wait = line.spec.restart.backoff.delay(earlier, seed);
+        line.due = if at_once { now } else { now.saturating_add(wait) };
+        line.cause = cause;
+        line.due
     }
 
     /// One child restarts: by strategy, others restart with it.
@@ -236,6 +270,7 @@ impl<P: Clone> Core<P> {
             Strategy::OneCancelsAll | Strategy::OneForOne => return,
             _ if mutant!(self, GroupLeftAlone) => return,
             Strategy::OneForAll => 0,
+            Strategy::RestForOne if mutant!(self, RestForOneTakesAll) => 0,
             Strategy::RestForOne => portal.order,
         };
         let reason = Some(format!("sibling {} restarts", portal.id));
@@ -272,6 +307,10 @@ impl<P: Clone> Core<P> {
         let (nursery, fatal) = (portal.nursery, fate == Fate::Fatal);
         let reason = Some(format!("sibling {} failed", portal.id));
         self.relays.remember(&error);
+        if mutant!(self, ChildFailedTwice) && !fatal {
+            let error = error.clone();
+            self.tell(Event::ChildFailed { child, error, fatal });
+        }
         self.tell(Event::ChildFailed { child, error, fatal });
         if fatal && !mutant!(self, SiblingsLiveOn) {
             let cancellation = self.cancellation(reason, Cause::ParentTeardown);
@@ -297,14 +336,18 @@ impl<P: Clone> Core<P> {
             let Some(nursery) = self.nurseries.get(key) else {
                 continue;
             };
-            let children: Vec<_> = nursery.children.values().copied().collect();
+            let mut children: Vec<_> = nursery.children.values().copied().collect();
+            if mutant!(self, GroupStartsBackwards) {
+                children.reverse();
+            }
             let together = matches!(
                 nursery.supervisor.rules.strategy,
                 Strategy::OneForAll | Strategy::RestForOne
             );
-            let returning = |key: &PortalKey| self.portals.get(*key).is_some_and(|p| p.standing.is_returning());
-            if together && children.iter().any(returning) && !mutant!(self, GroupStartsEarly) {
-                // The last of them will find that it is.
+            let leaving = |key: &PortalKey| self.portals.get(*key).is_some_and(|p| p.standing.is_leaving());
+            if together && children.iter().any(leaving) && !mutant!(self, GroupStartsEarly) {
+                // The new ones must not meet the old, those who are over for good included. The last of them
+                // will find that it is.
                 continue;
             }
             for child in children {
@@ -391,13 +434,13 @@ impl<P: Clone> Core<P> {
 }
 
 /// The error that a nursery of `me` fails with when it restarts a child no more.
-fn gave_up(me: &ActorId, child: &ActorId, limit: Intensity, failure: Option<Box<BoxedError>>) -> BoxedError {
+fn gave_up(me: ActorId, child: &ActorId, limit: Intensity, failure: Option<Box<BoxedError>>) -> BoxedError {
     let text = format!(
         "gave up on {child} after {} restarts within {} ms",
         limit.restarts,
         limit.period / 1_000_000
     );
-    let mut error = BoxedError::new(ErrorKind::Limit("restarts".into()), me.clone(), text);
+    let mut error = BoxedError::new(ErrorKind::Limit("restarts".into()), me, text);
     error.members.extend(failure.map(|failure| *failure));
     error.cut();
     error

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use steading_proto::{Dest, Frame};
 use steading_types::{
     BoxedError, Cause, Ending, ErrorKind, Event, FailureMatch, Fate, Intensity, Key, Refusal, Restart, Rung, Strategy,
     Supervision,
@@ -17,6 +18,11 @@ fn nursery(w: &mut World, strategy: Strategy) -> Key {
 fn nursery_with(w: &mut World, strategy: Strategy, intensity: Option<Intensity>) -> Key {
     let rules = Supervision { strategy, intensity };
     w.core(ROOT).nursery_open(None, rules).expect("serving")
+}
+
+fn nursery_of(w: &mut World, actor: usize) -> Key {
+    let rules = Supervision::default();
+    w.core(actor).nursery_open(None, rules).expect("serving")
 }
 
 /// A child in it.
@@ -295,6 +301,23 @@ fn siblings_that_never_start_again_end_with_their_group() {
 }
 
 #[test]
+fn a_group_does_not_meet_those_of_it_that_are_over_for_good() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForAll);
+        let temporary = child(&mut w, n, Restart::temporary());
+        let failing = child(&mut w, n, at_once());
+        w.open(ROOT, temporary, "scan");
+        w.drive();
+        let task = w.newest_task(temporary);
+        fails(&mut w, failing);
+        assert_eq!(w.respawns, 0, "a sibling of the old group still cleans up");
+        w.core(temporary).finish(task, Ending::Cancelled).expect("running");
+        w.drive();
+        assert_eq!((fate(&w, temporary), w.respawns), (Some(Fate::Over), 1));
+    });
+}
+
+#[test]
 fn a_failure_that_nothing_repairs_is_kept_and_concerns_nobody() {
     both(|mut w| {
         for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
@@ -370,6 +393,24 @@ fn what_a_child_was_started_for_counts_as_its_end() {
 }
 
 #[test]
+fn the_failure_of_a_child_that_was_asked_to_end_is_told_once() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForOne);
+        let one = child(&mut w, n, at_once());
+        let portal = w.portal(ROOT, one);
+        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        let error = BoxedError::new(ErrorKind::EndpointError, w.id(one), "no luck");
+        for _ in 0..2 {
+            let failure = Some(Box::new(error.clone()));
+            assert_eq!(w.core(ROOT).child_done(portal, failure), Ok(Fate::Over));
+        }
+        w.drive();
+        assert_eq!(raised(&w), [(ErrorKind::EndpointError, false)]);
+        assert_eq!((fate(&w, one), w.respawns), (Some(Fate::Over), 0));
+    });
+}
+
+#[test]
 fn in_a_nursery_without_rules_the_failure_of_a_call_cancels_the_siblings_at_once() {
     both(|mut w| {
         let (failing, sibling) = (CHILD, w.spawn(ROOT, w.nursery, "sibling").expect("admitted"));
@@ -403,10 +444,7 @@ fn a_start_that_fails_again_is_one_more_failure() {
 #[test]
 fn an_actor_that_dies_starts_nobody_again() {
     both(|mut w| {
-        let inner = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let inner = nursery_of(&mut w, CHILD);
         let restart = Restart::permanent().backoff(Duration::from_millis(50), Duration::from_millis(50));
         let grandchild = w
             .spawn_as(CHILD, inner, spec("grandchild").restart(restart))
@@ -423,6 +461,46 @@ fn an_actor_that_dies_starts_nobody_again() {
         assert_eq!(w.child_end(ROOT, CHILD).map(|(_, rung)| rung), Some(Rung::Acked));
         w.pass(1_000 * MS);
         assert_eq!(w.respawns, 1);
+    });
+}
+
+#[test]
+fn an_actor_whose_last_child_is_between_two_lives_stops_once() {
+    both(|mut w| {
+        let inner = nursery_of(&mut w, CHILD);
+        let slow = at_once().backoff(Duration::from_millis(50), Duration::from_millis(50));
+        let grandchild = w
+            .spawn_as(CHILD, inner, spec("grandchild").restart(slow))
+            .expect("admitted");
+        w.drive();
+        fails(&mut w, grandchild);
+        let next = w.actors.len() - 1;
+        fails(&mut w, next);
+        let portal = w.portal(ROOT, CHILD);
+        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.drive();
+        assert_eq!(w.child_end(ROOT, CHILD), Some((None, Rung::Acked)));
+        assert_eq!(w.respawns, 1, "the second waited, and is not started");
+    });
+}
+
+#[test]
+fn a_child_that_is_dead_does_not_come_up() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForOne);
+        let slow = at_once()
+            .intensity(9, Duration::from_secs(9))
+            .backoff(Duration::from_secs(1), Duration::from_secs(1));
+        let first = child(&mut w, n, slow);
+        fails(&mut w, first);
+        let second = w.actors.len() - 1;
+        fails(&mut w, second);
+        let portal = w.portal(ROOT, second);
+        let before = w.core(ROOT).dropped().unknown;
+        let now = w.now;
+        w.core(ROOT).handle(&second, Dest::Actor, Frame::ChildUp(portal), now);
+        assert!(!w.core(ROOT).has_events(), "nobody is told");
+        assert_eq!(w.core(ROOT).dropped().unknown, before + 1);
     });
 }
 

@@ -1,9 +1,9 @@
-//! Nurseries, and the end of actors (semantics 10).
+//! The end of actors (semantics 10). What they own is in `nursery.rs`.
 
-use steading_types::{BoxedError, Refusal, Rung};
+use steading_types::{BoxedError, Rung};
 
 use super::exit::Exit;
-use super::{Actor, Cancel, Fr, Model, NEVER, Nursery, PEER_LOST, REQUESTED, State, TEARDOWN, Terminal};
+use super::{Actor, Cancel, Fr, Model, NEVER, PEER_LOST, REQUESTED, State, TEARDOWN, Terminal};
 use crate::coverage::{ActorInput, Fault};
 use crate::digest;
 use crate::op::NONE;
@@ -80,13 +80,11 @@ pub(super) fn rung(rung: Rung) -> u8 {
     }
 }
 
-const SPAWN_FAILED: u8 = 14;
-const LIMIT: u8 = 13;
 const CANCELLED: u8 = 4;
 
 impl Model {
-    /// An actor of this parent, in one of its nurseries; the root is its own parent.
-    pub fn born(&mut self, parent: usize, nursery: u32) {
+    /// An actor of this parent, in this place of one of its nurseries; the root is its own parent.
+    pub fn born(&mut self, parent: usize, place: u32) {
         self.actors.push(Actor {
             stage: Stage::Serving,
             stage_cancel: None,
@@ -94,15 +92,14 @@ impl Model {
             main: NONE,
             main_failed: Some(false),
             live: Vec::new(),
-            nurseries: 0,
+            nurseries: Vec::new(),
             children: 0,
+            waiting: 0,
             parent,
-            nursery,
-            known: nursery != NONE,
+            place,
             cancelled: None,
             cancel_owed: false,
-            up_owed: 0,
-            ended_owed: 0,
+            force_owed: 0,
             trap_owed: 0,
             kill_owed: 0,
             stopped_owed: None,
@@ -114,215 +111,11 @@ impl Model {
             known_errors: Vec::new(),
             known_cancels: Vec::new(),
         });
-        if nursery != NONE {
-            self.nurseries[nursery as usize].children += 1;
-            self.actors[parent].children += 1;
-        }
     }
 
     pub(super) fn cover_actor(&mut self, actor: usize, input: ActorInput) {
         let actor = &self.actors[actor];
         self.coverage.actor(actor.stage, actor.force, input);
-    }
-
-    /// A nursery of a task, or of the actor.
-    pub fn nursery_open(&mut self, actor: usize, owner: u32) -> Result<(), Refusal> {
-        self.cover_actor(actor, ActorInput::NurseryOpen);
-        if owner == NONE && self.actors[actor].stage != Stage::Serving {
-            return Err(Refusal::Closing);
-        }
-        if owner != NONE {
-            self.live_command(owner, crate::coverage::Input::NurseryUnder);
-            if !self.ctx(owner).can_adopt() {
-                return Err(Refusal::UnknownKey);
-            }
-        }
-        if self.actors[actor].nurseries as usize >= self.limits.nurseries {
-            return Err(Refusal::Limit);
-        }
-        self.nurseries.push(Nursery {
-            actor,
-            owner,
-            children: 0,
-            cancel: None,
-            closing: false,
-            abandoned: false,
-            live: true,
-            closed_owed: false,
-        });
-        self.actors[actor].nurseries += 1;
-        self.adopt(owner);
-        Ok(())
-    }
-
-    /// The number of the nursery opened last.
-    pub fn newest_nursery(&self) -> u32 {
-        self.nurseries.len() as u32 - 1
-    }
-
-    /// Whether a child may be started; the kind of error if not.
-    pub fn may_spawn(&mut self, ni: u32) -> Result<(), u8> {
-        let nursery = &self.nurseries[ni as usize];
-        let actor = nursery.actor;
-        self.cover_actor(actor, ActorInput::Spawn);
-        self.cover_nursery(ni, ActorInput::Spawn);
-        let nursery = &self.nurseries[ni as usize];
-        let closed = !nursery.live || nursery.closing || nursery.cancel.is_some();
-        if self.actors[actor].stage != Stage::Serving || closed {
-            return Err(SPAWN_FAILED);
-        }
-        if self.actors[actor].children as usize >= self.limits.children {
-            return Err(LIMIT);
-        }
-        Ok(())
-    }
-
-    fn cover_nursery(&mut self, ni: u32, input: ActorInput) {
-        let nursery = &self.nurseries[ni as usize];
-        let state = match () {
-            () if !nursery.live => 5,
-            () if nursery.abandoned => 4,
-            () if nursery.closing && nursery.cancel.is_some() => 3,
-            () if nursery.closing => 2,
-            () if nursery.cancel.is_some() => 1,
-            () => 0,
-        };
-        self.coverage.nursery(state, input);
-    }
-
-    /// Every child is asked to end.
-    pub fn nursery_cancel(&mut self, ni: u32) {
-        let actor = self.nurseries[ni as usize].actor;
-        self.cover_nursery(ni, ActorInput::NurseryCancel);
-        self.cover_actor(actor, ActorInput::NurseryCancel);
-        self.cancel_nursery(ni, Cancel::by(actor, REQUESTED));
-    }
-
-    fn cancel_nursery(&mut self, ni: u32, cancel: Cancel) {
-        let nursery = &mut self.nurseries[ni as usize];
-        if !nursery.live || nursery.cancel.is_some() {
-            return;
-        }
-        nursery.cancel = Some(cancel);
-        for child in 0..self.actors.len() {
-            if self.actors[child].nursery == ni {
-                self.ask_child(child, cancel);
-            }
-        }
-    }
-
-    fn ask_child(&mut self, child: usize, cancel: Cancel) {
-        let actor = &mut self.actors[child];
-        if !actor.known || actor.cancelled.is_some() {
-            return;
-        }
-        (actor.cancelled, actor.cancel_owed) = (Some(cancel), true);
-        let parent = actor.parent;
-        self.actors[parent].owed_frames += 1;
-    }
-
-    /// A parent asks one child to end.
-    pub fn cancel_child(&mut self, parent: usize, child: usize) -> Result<(), Refusal> {
-        self.cover_actor(parent, ActorInput::CancelChild);
-        if !self.actors[child].known {
-            return Err(Refusal::UnknownKey);
-        }
-        self.ask_child(child, Cancel::by(parent, REQUESTED));
-        Ok(())
-    }
-
-    /// No more children.
-    pub fn nursery_close(&mut self, ni: u32) {
-        let actor = self.nurseries[ni as usize].actor;
-        self.cover_nursery(ni, ActorInput::NurseryClose);
-        self.cover_actor(actor, ActorInput::NurseryClose);
-        self.shut(ni);
-        self.stop_if_done(actor);
-    }
-
-    fn shut(&mut self, ni: u32) {
-        self.nurseries[ni as usize].closing = true;
-        self.close_if_empty(ni);
-    }
-
-    fn close_if_empty(&mut self, ni: u32) {
-        let nursery = &mut self.nurseries[ni as usize];
-        if !nursery.live || !nursery.closing || nursery.children > 0 {
-            return;
-        }
-        nursery.live = false;
-        let (actor, owner, told) = (nursery.actor, nursery.owner, !nursery.abandoned);
-        self.actors[actor].nurseries -= 1;
-        if told && self.actors[actor].stage.tells() {
-            self.nurseries[ni as usize].closed_owed = true;
-            self.actors[actor].owed_events += 1;
-        }
-        self.disown(owner);
-    }
-
-    fn of_actor(&self, actor: usize) -> impl Iterator<Item = u32> + use<> {
-        let all: Vec<u32> = (0..self.nurseries.len() as u32)
-            .filter(|ni| {
-                let nursery = &self.nurseries[*ni as usize];
-                nursery.live && nursery.actor == actor
-            })
-            .collect();
-        all.into_iter()
-    }
-
-    /// The nurseries of a task that is over, or of the actor itself.
-    pub(super) fn abandon_nurseries(&mut self, actor: usize, owner: u32) {
-        if self.actors[actor].nurseries == 0 {
-            return;
-        }
-        let cancel = self.actors[actor].stage_cancel.unwrap_or(Cancel::by(actor, TEARDOWN));
-        for ni in self.of_actor(actor) {
-            if self.nurseries[ni as usize].owner == owner {
-                self.cancel_nursery(ni, cancel);
-                self.nurseries[ni as usize].abandoned = true;
-                self.shut(ni);
-            }
-        }
-    }
-
-    pub(super) fn close_nurseries_of(&mut self, owner: u32, cancel: Cancel) {
-        for ni in self.of_actor(self.ctx(owner).actor) {
-            if self.nurseries[ni as usize].owner == owner {
-                self.cancel_nursery(ni, cancel);
-                self.shut(ni);
-            }
-        }
-    }
-
-    /// Whether the task has a nursery whose children were asked to end and have not yet.
-    pub(super) fn nurseries_ending(&self, owner: u32) -> bool {
-        let mut owned = self
-            .nurseries
-            .iter()
-            .filter(|nursery| nursery.live && nursery.owner == owner);
-        owned.any(|nursery| nursery.cancel.is_some() && nursery.children > 0)
-    }
-
-    /// A parent hears that a child is dead.
-    pub(super) fn child_ended(&mut self, parent: usize, child: usize, error: Option<&BoxedError>) {
-        let actor = &mut self.actors[child];
-        if !std::mem::replace(&mut actor.known, false) {
-            return;
-        }
-        let ni = actor.nursery;
-        self.cover_nursery(ni, ActorInput::ChildEnded);
-        self.actors[parent].children -= 1;
-        if let Some(error) = error {
-            self.remember(parent, error);
-            self.cancel_nursery(ni, Cancel::by(parent, TEARDOWN));
-        }
-        if self.actors[parent].stage.tells() {
-            self.actors[child].ended_owed += 1;
-            self.actors[parent].owed_events += 1;
-        }
-        self.nurseries[ni as usize].children -= 1;
-        self.close_if_empty(ni);
-        self.stop_if_done(parent);
     }
 
     /// An actor is asked to end.
@@ -419,11 +212,7 @@ impl Model {
             self.bury(*ci, error, rung);
         }
         let for_children = asked.unwrap_or(Cancel::by(actor, TEARDOWN));
-        for ni in self.of_actor(actor) {
-            self.cancel_nursery(ni, for_children);
-            (self.nurseries[ni as usize].abandoned, self.nurseries[ni as usize].owner) = (true, NONE);
-            self.shut(ni);
-        }
+        self.abandon_all_nurseries(actor, for_children);
         self.stop_if_done(actor);
     }
 
@@ -433,12 +222,7 @@ impl Model {
         for ctx in self.ctxs.iter_mut().filter(|ctx| ctx.actor == actor) {
             ctx.events = [0; 8];
         }
-        for child in self.actors.iter_mut().filter(|child| child.parent == actor) {
-            (child.up_owed, child.ended_owed) = (0, 0);
-        }
-        for nursery in self.nurseries.iter_mut().filter(|nursery| nursery.actor == actor) {
-            nursery.closed_owed = false;
-        }
+        self.forget_news(actor);
     }
 
     fn bury(&mut self, ci: u32, error: &BoxedError, rung: u8) {
@@ -491,7 +275,8 @@ impl Model {
         }
         self.abandon_nurseries(actor, NONE);
         let state = &mut self.actors[actor];
-        if !state.live.is_empty() || state.nurseries > 0 {
+        // A child that was between two lives is over at once, and may have been the last.
+        if state.stage == Stage::Stopped || !state.live.is_empty() || !state.nurseries.is_empty() {
             return;
         }
         if state.stage == Stage::Cancelling && self.waits_for_hooks(actor) {

@@ -1,9 +1,10 @@
 //! In which cell of the coverage tables a side stands.
 
-use steading_types::Refusal;
+use steading_types::{Fate, Refusal};
 
+use super::supervision::Standing;
 use super::{Ctx, Model, Patience, State};
-use crate::coverage::{ContextState, Fault, Phase, StreamInput, StreamState};
+use crate::coverage::{ChildState, ContextState, Fault, Phase, StreamInput, StreamState};
 use crate::op::NONE;
 
 impl ContextState {
@@ -98,6 +99,22 @@ impl Model {
             () if caller.sending.stopped || callee.sending.stopped => Phase::Stopped,
             () if caller.sending.opened || callee.sending.opened => Phase::Streaming,
             () => Phase::Started,
+        }
+    }
+}
+
+impl ChildState {
+    pub(super) fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::Running => Self::Running,
+            Standing::Ending => Self::Ending,
+            Standing::Recalled => Self::Recalled,
+            Standing::Done(Fate::Over) => Self::DoneOver,
+            Standing::Done(Fate::Restarts) => Self::DoneRestarts,
+            Standing::Done(Fate::Fatal) => Self::DoneFatal,
+            Standing::Waiting => Self::Waiting,
+            Standing::Starting => Self::Starting,
+            Standing::Gone => Self::Gone,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Model {
         if actor.live.len() >= self.limits.contexts || call.args > self.limits.payload {
             return Err(kind::LIMIT);
         }
-        if self.actors[call.target].known {
+        if self.has_portal(call.target) {
             Ok(())
         } else {
             Err(kind::LINK_CLOSED)
@@ -535,6 +535,7 @@ impl Model {
     pub fn timeout(&mut self, actor: usize) {
         self.escalate(actor);
         self.exit_timeout(actor);
+        self.start_due(actor);
         let mut due = std::mem::take(&mut self.scratch);
         due.clear();
         let live = &self.actors[actor].live;

@@ -44,14 +44,15 @@ impl Model {
             }
             Frame::ChildUp(_) => {
                 self.cover_actor(to, ActorInput::ChildUp);
-                if self.actors[from].known && self.actors[to].stage.tells() {
-                    self.actors[from].up_owed += 1;
-                    self.actors[to].owed_events += 1;
-                }
+                self.child_up(from);
             }
-            Frame::ChildEnded { error, .. } => {
+            Frame::Force => {
+                self.cover_actor(to, ActorInput::ForceFrame);
+                self.trap(to);
+            }
+            Frame::ChildEnded { error, rung, .. } => {
                 self.cover_actor(to, ActorInput::ChildEnded);
-                self.child_ended(to, from, error.as_deref());
+                self.child_ended(to, from, error.as_deref(), *rung);
             }
             _ => crate::broken!("grammar", "{} is no frame for an actor", frame.kind()),
         }

@@ -6,15 +6,19 @@
 //! appear is found when the actor's outputs and events have all been taken. It knows nothing of order
 //! inside one input, of slabs or of texts; the order that matters is the monitor's business.
 //!
-//! `context.rs` has the commands of contexts, `deliver.rs` the frames, `actor.rs` nurseries and the end of
-//! actors, `exit.rs` their hooks, `paid.rs` what appears.
+//! `context.rs` has the commands of contexts, `deliver.rs` the frames, `nursery.rs` nurseries and
+//! `supervision.rs` what becomes of the children in them, `actor.rs` the end of actors and `exit.rs` their hooks,
+//! `paid.rs` and `news.rs` what appears.
 
 mod actor;
 mod cells;
 mod context;
 mod deliver;
 mod exit;
+mod news;
+mod nursery;
 mod paid;
+mod supervision;
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -25,6 +29,9 @@ use steading_types::{Cancellation, Key, Policy, Window};
 
 pub use actor::{Force, Stage};
 pub use context::{Ended, Opening};
+use nursery::Nursery;
+pub use supervision::Failure;
+use supervision::Place;
 
 use crate::coverage::{Coverage, Input};
 use crate::digest;
@@ -283,19 +290,6 @@ impl Ctx {
     }
 }
 
-/// A nursery.
-#[derive(Debug)]
-pub struct Nursery {
-    actor: usize,
-    owner: u32,
-    children: u32,
-    cancel: Option<Cancel>,
-    closing: bool,
-    abandoned: bool,
-    live: bool,
-    closed_owed: bool,
-}
-
 /// One actor.
 #[derive(Debug)]
 pub struct Actor {
@@ -305,16 +299,17 @@ pub struct Actor {
     main: u32,
     main_failed: Option<bool>,
     pub(crate) live: Vec<u32>,
-    pub(crate) nurseries: u32,
+    /// Those that are open, in the order of their opening.
+    nurseries: Vec<u32>,
+    /// Places that are taken: by a child that lives, or by one that is between two lives.
     pub(crate) children: u32,
+    /// Children that wait for their time.
+    waiting: u32,
     parent: usize,
-    nursery: u32,
-    /// Its parent has it as a living child.
-    pub(crate) known: bool,
+    place: u32,
     cancelled: Option<Cancel>,
     cancel_owed: bool,
-    up_owed: u32,
-    ended_owed: u32,
+    force_owed: u32,
     trap_owed: u32,
     kill_owed: u32,
     stopped_owed: Option<(Option<bool>, u8)>,
@@ -340,6 +335,9 @@ impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = digest::bytes(self.0, bytes);
     }
+    fn write_u32(&mut self, x: u32) {
+        self.write_u64(u64::from(x));
+    }
     fn write_u64(&mut self, x: u64) {
         self.0 = x.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
     }
@@ -353,6 +351,7 @@ pub struct Model {
     pub(crate) actors: Vec<Actor>,
     ctxs: Vec<Ctx>,
     nurseries: Vec<Nursery>,
+    places: Vec<Place>,
     index: HashMap<u64, u32, BuildHasherDefault<Mix>>,
     /// What was reached.
     pub coverage: Coverage,
@@ -371,6 +370,7 @@ impl Model {
         self.actors.clear();
         self.ctxs.clear();
         self.nurseries.clear();
+        self.places.clear();
         self.index.clear();
     }
 
@@ -448,8 +448,8 @@ impl Model {
     /// When an actor's timer must ring at the latest.
     pub fn due(&self, actor: usize) -> u64 {
         let contexts = self.actors[actor].live.iter().map(|ci| self.ctx(*ci).due()).min();
-        let own = self.actors[actor].force.due().min(self.exit_due(actor));
-        contexts.unwrap_or(NEVER).min(own)
+        let own = contexts.unwrap_or(NEVER).min(self.actors[actor].force.due());
+        own.min(self.next_restart(actor)).min(self.exit_due(actor))
     }
 }
 

@@ -104,18 +104,7 @@ impl Model {
                 check!(due == Some(found), "I28", "{error} where kind {due:?} was due");
             }
             Frame::Error(error) => self.error_sent(from, to, dest, error),
-            Frame::CancelActor(by) => {
-                let child = &mut self.actors[to];
-                let owed = std::mem::replace(&mut child.cancel_owed, false);
-                check!(
-                    owed && child.parent == from,
-                    "I15 I16",
-                    "actor {to} is cancelled, and nobody asked"
-                );
-                let cancelled = child.cancelled;
-                self.actors[from].owed_frames -= 1;
-                self.check_cancel("I11", cancelled, Some(Cancel::of(by)));
-            }
+            Frame::CancelActor(by) => self.asked(from, to, by),
             // The adversary opens every stream without settings of its own.
             Frame::Flow { policy, window } => {
                 let ci = self.sender(from, context);
@@ -127,8 +116,30 @@ impl Model {
                     "flow {policy:?} {window:?} is told, {due:?} is due"
                 );
             }
+            Frame::Force => self.forced(from, to),
             Frame::ChildUp(_) | Frame::ChildEnded { .. } => {}
         }
+    }
+
+    fn asked(&mut self, parent: usize, child: usize, by: &steading_types::Cancellation) {
+        let it = &mut self.actors[child];
+        let owed = std::mem::replace(&mut it.cancel_owed, false);
+        check!(
+            owed && it.parent == parent,
+            "I15 I16",
+            "actor {child} is cancelled, and nobody asked"
+        );
+        let cancelled = it.cancelled;
+        self.actors[parent].owed_frames -= 1;
+        self.check_cancel("I11", cancelled, Some(Cancel::of(by)));
+    }
+
+    fn forced(&mut self, parent: usize, child: usize) {
+        let it = &mut self.actors[child];
+        let owed = it.force_owed > 0 && it.parent == parent;
+        check!(owed, "I16", "actor {child} is forced, and nobody asked");
+        it.force_owed -= 1;
+        self.actors[parent].owed_frames -= 1;
     }
 
     fn sender(&self, actor: usize, key: Key) -> u32 {
@@ -322,37 +333,20 @@ impl Model {
                 self.check_cancel("I11 I15", self.ctx(ci).cancel, Some(Cancel::of(cancellation)));
             }
             Event::Ended { context, outcome } => self.ended_told(actor, *context, outcome),
-            Event::ChildUp { id, .. } => self.pay_child(actor, id, true),
             Event::Flow { context, .. } => self.pay_told(actor, *context, Ev::Flow),
             Event::Exit => self.pay_exit(actor),
-            Event::ChildEnded { .. } | Event::NurseryClosed(_) => {}
+            // `told_of_child` and `told_closed`.
+            Event::ChildUp { .. }
+            | Event::ChildEnded { .. }
+            | Event::ChildFailed { .. }
+            | Event::ChildRestarted(_)
+            | Event::NurseryClosed(_) => {}
         }
     }
 
     fn pay_told(&mut self, actor: usize, key: Key, event: Ev) {
         let ci = self.sender(actor, key);
         self.pay_event(ci, event);
-    }
-
-    fn pay_child(&mut self, actor: usize, id: &steading_types::ActorId, up: bool) {
-        let child = super::who(id.uuid) as usize;
-        check!(
-            child < self.actors.len() && self.actors[child].parent == actor,
-            "I16",
-            "a child of somebody else's"
-        );
-        let owed = match up {
-            true => &mut self.actors[child].up_owed,
-            false => &mut self.actors[child].ended_owed,
-        };
-        check!(*owed > 0, "I19", "news of child {child} that nothing called for");
-        *owed -= 1;
-        self.actors[actor].owed_events -= 1;
-    }
-
-    /// A parent is told that this child ended.
-    pub fn told_child_ended(&mut self, actor: usize, id: &steading_types::ActorId) {
-        self.pay_child(actor, id, false);
     }
 
     /// An actor is told that this nursery closed.

@@ -60,11 +60,7 @@ impl World {
                 .iter()
                 .position(|nursery| nursery.tag == op.who)
                 .map(Subject::Nursery),
-            _ => self
-                .actors
-                .iter()
-                .position(|actor| actor.tag == op.who)
-                .map(Subject::Actor),
+            _ => self.actor_by_tag.get(&op.who).copied().map(Subject::Actor),
         }
     }
 
@@ -75,7 +71,7 @@ impl World {
     }
 
     fn deliver(&mut self, op: &Op) {
-        let Some(child) = self.actors.iter().position(|actor| actor.tag == op.who) else {
+        let Some(child) = self.actor_by_tag.get(&op.who).copied() else {
             return;
         };
         for _ in 0..if op.kind == Kind::Deliver { 1 } else { 2 + op.b % 6 } {
@@ -85,7 +81,7 @@ impl World {
                 _ => (child, parent, &mut self.actors[child].up),
             };
             let Some(parcel) = link.next() else { break };
-
+            self.mark(child);
             self.arrive(from, to, parcel);
             self.settle(to, true, op.take);
         }
@@ -103,11 +99,13 @@ impl World {
             Kind::Open => self.open(number, actor, op),
             Kind::NurseryOpen => {
                 let owner = self.owner(actor, op.a);
-                if self.open_nursery(actor, owner, number).is_none() {
+                if self.open_nursery(actor, owner, number, op.b as usize).is_none() {
                     note!(self, "    refused");
                 }
             }
-            Kind::CancelActor => self.cancel_actor(actor, op.a),
+            Kind::CancelActor => self.cancel_actor(actor, op.a, false),
+            Kind::KillActor => self.cancel_actor(actor, op.a, true),
+            Kind::ChildDone => self.child_done(actor, op),
             Kind::CancelSelf => {
                 self.model.cancel_self(actor);
                 self.core(actor).cancel_self(None);
@@ -120,7 +118,15 @@ impl World {
             Kind::Exited => self.exited(actor, op.a == 1),
             Kind::Interrupt => self.interrupt(actor),
             Kind::BeginMain => self.begin_main(number, actor),
-            Kind::Die => return self.die(actor, if op.a == 0 { ErrorKind::Panic } else { ErrorKind::Killed }),
+            Kind::Die => {
+                let kinds = [
+                    ErrorKind::Panic,
+                    ErrorKind::Killed,
+                    ErrorKind::Trap("unreachable".into()),
+                    ErrorKind::Limit("memory".into()),
+                ];
+                return self.die(actor, kinds[op.a as usize % kinds.len()].clone());
+            }
             Kind::Force => {
                 self.model.force(actor);
                 self.core(actor).force();
@@ -182,19 +188,6 @@ impl World {
         }
     }
 
-    fn cancel_actor(&mut self, actor: usize, child: u32) {
-        let Some(child) = self.actors.iter().position(|other| other.tag == child) else {
-            return;
-        };
-        if child == 0 || self.actors[child].parent != actor {
-            return;
-        }
-        let portal = self.actors[child].portal;
-        let due = self.model.cancel_child(actor, child);
-        let found = self.core(actor).cancel_actor(portal, None);
-        check!(found == due, "I16", "cancel_actor() answers {found:?} and must {due:?}");
-    }
-
     /// The task that this tag means, if it is one of the actor's.
     fn owner(&self, actor: usize, tag: u32) -> u32 {
         let ci = self.by_tag.get(tag as usize).copied().filter(|ci| *ci != NONE);
@@ -204,7 +197,7 @@ impl World {
     }
 
     fn open(&mut self, number: u32, actor: usize, op: &Op) {
-        let Some(target) = self.actors.iter().position(|other| other.tag == op.a) else {
+        let Some(target) = self.actor_by_tag.get(&op.a).copied() else {
             return;
         };
         if target != actor && (target == 0 || self.actors[target].parent != actor) {
@@ -270,7 +263,7 @@ impl World {
                 self.model.nursery_close(ni as u32);
                 self.core(actor).nursery_close(key);
             }
-            _ if self.actors.len() < self.plan.most_actors => self.spawn(ni, number),
+            _ if self.actors.len() < self.plan.most_actors => self.spawn(ni, number, op.c as usize),
             _ => return,
         }
         self.settle(actor, op.flush, op.take);
@@ -362,8 +355,8 @@ impl World {
     }
 
     /// What a task may return as its error: its own, what it was told, or forgeries of all kinds.
-    fn failure(&self, actor: usize, op: &Op) -> BoxedError {
-        let id = |number: usize| Self::identity(number % self.actors.len());
+    pub(super) fn failure(&self, actor: usize, op: &Op) -> BoxedError {
+        let id = |number: usize| self.actors[number % self.actors.len()].id.clone();
         let nobody = ActorId::new("nobody", Uuid { high: 1, low: 1 });
         let seen = &self.actors[actor].seen;
         let cancelled_by = |canceller: ActorId| Cancellation {

@@ -1,41 +1,14 @@
 //! What the shell around a core does: starts children, lets traps land, leaves, loses links.
 
 use steading_proto::{Dest, Frame};
-use steading_types::{BoxedError, Cancellation, Cause, ErrorKind, Key, Rung, Spec};
+use steading_types::{BoxedError, Cancellation, Cause, ErrorKind, Rung};
 
-use super::{Effect, Nursery, Parcel, World, note};
+use super::{Effect, Parcel, World, note};
 use crate::check;
+use crate::model::Stage;
 use crate::plan::Guest;
 
 impl World {
-    /// Opens a nursery; its number, if it was admitted.
-    pub(super) fn open_nursery(&mut self, actor: usize, owner: u32, tag: u32) -> Option<usize> {
-        let due = self.model.nursery_open(actor, owner);
-        let parent = (owner != crate::op::NONE).then(|| self.model.place(owner).1);
-        let found = self.core(actor).nursery_open(parent);
-        check!(
-            found.map(|_| ()) == due,
-            "I17",
-            "nursery_open() answers {found:?} and must {due:?}"
-        );
-        let key: Key = found.ok()?;
-        self.nurseries.push(Nursery { actor, key, tag });
-        Some(self.nurseries.len() - 1)
-    }
-
-    /// Starts a child in a nursery.
-    pub(super) fn spawn(&mut self, ni: usize, tag: u32) {
-        let (Nursery { actor, key, .. }, child) = (self.nurseries[ni], self.actors.len());
-        let due = self.model.may_spawn(ni as u32);
-        let id = Self::identity(child);
-        let found = self.core(actor).spawn(key, Spec::this_component("more"), id, child);
-        match (found, due) {
-            (Ok(portal), Ok(())) => self.add(actor, portal, tag, ni as u32),
-            (Err(error), Err(kind)) if crate::digest::kind(&error.kind) == kind => self.refused(actor, error),
-            (found, due) => crate::broken!("I17 I22", "spawn() answers {found:?} and must {due:?}"),
-        }
-    }
-
     /// A refusal that a task sees, and may hand on.
     pub(super) fn refused(&mut self, actor: usize, error: BoxedError) {
         self.core(actor).remember_refusal(&error);
@@ -48,18 +21,19 @@ impl World {
         let Some(effect) = self.actors[actor].effects.pop_front() else {
             return;
         };
-        self.effects -= 1;
+        self.busy.set(actor, !self.actors[actor].effects.is_empty());
         match effect {
             Effect::Spawn(child) if fails => {
-                self.actors[child].launched = true;
+                self.launch(child);
                 self.die(child, ErrorKind::SpawnFailed);
             }
             Effect::Spawn(child) => {
-                self.actors[child].launched = true;
+                self.launch(child);
                 note!(self, "  {} is up", self.name(child));
                 self.core(child).up();
                 self.settle(child, true, false);
             }
+            Effect::Respawn(child) => self.respawn(child, fails),
             Effect::Trap if self.plan.guest == Guest::Traps => self.die(actor, ErrorKind::Trap("interrupt".into())),
             Effect::Trap => {}
             Effect::Kill => self.die(actor, ErrorKind::Killed),
@@ -67,10 +41,19 @@ impl World {
         }
     }
 
+    /// From now on it takes frames.
+    fn launch(&mut self, child: usize) {
+        self.actors[child].launched = true;
+        self.mark(child);
+    }
+
     /// The code of an actor is gone.
     pub(super) fn die(&mut self, actor: usize, kind: ErrorKind) {
         note!(self, "  {} dies: {kind}", self.name(actor));
         let error = BoxedError::new(kind, self.actors[actor].id.clone(), "its code is gone");
+        if !matches!(self.model.stage(actor), Stage::Dying { .. } | Stage::Stopped) {
+            self.monitor.children.died(actor);
+        }
         self.model.die(actor, &error);
         self.core(actor).die(error);
         self.settle(actor, true, true);
@@ -78,7 +61,7 @@ impl World {
 
     /// Takes no more frames, answers what came, and tells the parent.
     fn leave(&mut self, actor: usize, error: Option<Box<BoxedError>>, rung: Rung) {
-        for child in self.actors.iter().skip(1).filter(|other| other.parent == actor) {
+        for child in self.actors[actor].children.iter().map(|child| &self.actors[*child]) {
             check!(
                 child.left || child.cut,
                 "I18",
@@ -94,11 +77,12 @@ impl World {
         while let Some(parcel) = self.actors[actor].down.next() {
             self.arrive_last(self.actors[actor].parent, actor, parcel);
         }
-        for child in 1..self.actors.len() {
-            while self.actors[child].parent == actor
-                && let Some(parcel) = self.actors[child].up.next()
-            {
+        self.mark(actor);
+        for at in 0..self.actors[actor].children.len() {
+            let child = self.actors[actor].children[at];
+            while let Some(parcel) = self.actors[child].up.next() {
                 self.arrive_last(child, actor, parcel);
+                self.mark(child);
             }
         }
         check!(
@@ -107,6 +91,10 @@ impl World {
             "{} leaves and holds something",
             self.name(actor)
         );
+        for child in &self.actors[actor].children {
+            let portal = self.actors[*child].portal;
+            self.monitor.children.check_left(actor, portal);
+        }
         self.core(actor).ended(error, rung);
         self.settle(actor, true, true);
     }
@@ -130,6 +118,7 @@ impl World {
         self.settle(child, true, true);
         self.actors[child].cut = true;
         (self.actors[child].down, self.actors[child].up) = Default::default();
+        self.mark(child);
         for (actor, peer) in [(parent, child), (child, parent)] {
             let sides = self.model.live_of(actor).iter().copied();
             let mut broken: Vec<_> = sides.filter(|ci| self.model.peer(*ci) == peer).collect();
