@@ -2,8 +2,8 @@
 //!
 //! Scopes are blocks here, and what a scope gives is had only inside its block. An [`Entry`] turns that
 //! round: the innermost code of the block hands the value out and stays until it is told to leave, so that
-//! somebody else decides how long the scope is open. [`gather`](crate::gather) and
-//! [`shared`](crate::shared) are built on it.
+//! somebody else decides how long the scope is open. [`gather`](crate::gather()) and
+//! [`shared`](crate::shared()) are built on it.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -119,8 +119,8 @@ impl<V> Drop for Place<'_, V> {
     }
 }
 
-/// The inside of a scope that is held open for somebody else: see [`gather`](crate::gather) and
-/// [`shared`](crate::shared).
+/// The inside of a scope that is held open for somebody else: see [`gather`](crate::gather()) and
+/// [`shared`](crate::shared()).
 pub struct Entry<V>(Arc<Door<V>>);
 
 impl<V> std::fmt::Debug for Entry<V> {

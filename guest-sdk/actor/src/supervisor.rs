@@ -37,7 +37,7 @@ use crate::scope;
 pub struct Supervisor(Supervision);
 
 impl Supervisor {
-    /// As [`nursery`](crate::nursery): a failure that no restart repairs is everybody's.
+    /// As [`nursery`](crate::nursery()): a failure that no restart repairs is everybody's.
     pub fn one_cancels_all() -> Self {
         Self::of(Strategy::OneCancelsAll)
     }
@@ -72,7 +72,7 @@ impl Supervisor {
         self
     }
 
-    /// Runs `body` with a nursery of the current actor, as [`nursery`](crate::nursery) does.
+    /// Runs `body` with a nursery of the current actor, as [`nursery`](crate::nursery()) does.
     ///
     /// # Errors
     /// The body's error, failures of children that nothing repaired, or a group of them; the cancellation of the
