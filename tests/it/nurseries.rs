@@ -241,3 +241,21 @@ fn an_actor_that_dies_takes_its_children_along() {
         Ok(())
     });
 }
+
+#[test]
+fn a_call_that_could_not_be_made_is_one_failure() {
+    story(async |host| {
+        let values = host.load(VALUES)?;
+        let too_long = "x".repeat(2 << 20);
+        let end = host
+            .root(async |n| {
+                let running = n.run_in_actor::<String, _>(values.spec("values"), "echo", &too_long);
+                running.result().await
+            })
+            .await;
+        let error = failed(end);
+        assert_eq!(error.kind(), ErrorKind::Limit("payload".into()), "{error:#}");
+        assert_eq!(error.members().len(), 1, "met in the body and by the host: {error:#}");
+        Ok(())
+    });
+}

@@ -364,6 +364,14 @@ impl Error {
         boxed
     }
 
+    /// A failure that arose here, in the form in which it travels; cancellations stay what they are.
+    pub(crate) fn boxed_by(self, me: &ActorId) -> Self {
+        match self.is_cancelled() || self.boxed().is_some() {
+            true => self,
+            false => unboxed(self.to_boxed(me)),
+        }
+    }
+
     /// Are these the same failure, seen twice?
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if is_same(a, b))
