@@ -156,6 +156,8 @@ fn weights(rng: &mut Rng) -> [u32; KINDS.len()] {
         };
         match kind {
             Kind::Deliver if sluggish => base(kind) * 64 / 4,
+            // An error overtakes data that is still on its way to a task that waits for what it owns: seldom.
+            Kind::Reject if sluggish => base(kind) * 64 * 6,
             Kind::Finish if stubborn => base(kind) * 64 / 32,
             Kind::Cancel | Kind::Pass if stubborn => base(kind) * 64 * 2,
             _ => weight,
@@ -213,7 +215,7 @@ fn limits(rng: &mut Rng, crowded: bool) -> Limits {
         ]),
         payload: rng.pick(&[1 << 20, 4096, 64]),
         batch: rng.pick(&[128 << 10, 256]),
-        start_timeout: ms(&[10_000, 700, 20], rng),
+        start_timeout: ms(&[10_000, 10_000, 700, 20, 2], rng),
         cancel_grace: ms(&[500, 50], rng),
         trap_grace: ms(&[100, 10], rng),
         cancel_timeout: ms(&[1_000, 1_000, 30], rng),
