@@ -110,6 +110,14 @@ impl Boundary for WitBoundary {
         runtime::cancel_self(reason.as_deref());
     }
 
+    fn on_exit(&self) -> Result<(), Refusal> {
+        refused(runtime::on_exit())
+    }
+
+    fn exited(&self, error: Option<Box<BoxedError>>) {
+        runtime::exited(error.map(|error| convert::boxed_error_back(*error)).as_ref());
+    }
+
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
         log::write(convert::level(level), target, message, fields);
     }

@@ -65,6 +65,7 @@ pub(crate) fn event(event: events::Event) -> Event {
             fatal: e.fatal,
         },
         E::NurseryClosed(nursery) => Event::NurseryClosed(nursery),
+        E::Exit => Event::Exit,
     }
 }
 
@@ -173,20 +174,39 @@ fn cancellation_back(cancellation: Cancellation) -> types::Cancellation {
 }
 
 pub(crate) fn boxed_error(error: types::BoxedError) -> BoxedError {
+    let members = error
+        .members
+        .into_iter()
+        .map(|member| (member.depth, bare_error(member.error)));
+    bare_error(error.error).with_members(members)
+}
+
+fn bare_error(error: types::BareError) -> BoxedError {
     BoxedError {
-        kind: error_kind(error.kind),
         type_name: error.type_name,
-        message: error.message,
         payload: error.payload.map(Bytes::from),
-        source: actor_id(error.source),
         relay_path: error.relay_path.into_iter().map(actor_id).collect(),
         backtrace: error.backtrace,
         context: error.context,
+        omitted: error.omitted,
+        ..BoxedError::new(error_kind(error.kind), actor_id(error.source), error.message)
     }
 }
 
-pub(crate) fn boxed_error_back(error: BoxedError) -> types::BoxedError {
+pub(crate) fn boxed_error_back(mut error: BoxedError) -> types::BoxedError {
+    let member = |(depth, error)| types::Member {
+        depth,
+        error: bare_error_back(error),
+    };
+    let members = error.take_members().into_iter().map(member).collect();
     types::BoxedError {
+        error: bare_error_back(error),
+        members,
+    }
+}
+
+fn bare_error_back(error: BoxedError) -> types::BareError {
+    types::BareError {
         kind: error_kind_back(error.kind),
         type_name: error.type_name,
         message: error.message,
@@ -195,6 +215,7 @@ pub(crate) fn boxed_error_back(error: BoxedError) -> types::BoxedError {
         relay_path: error.relay_path.into_iter().map(actor_id_back).collect(),
         backtrace: error.backtrace,
         context: error.context,
+        omitted: error.omitted,
     }
 }
 

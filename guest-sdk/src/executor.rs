@@ -44,10 +44,15 @@ pub fn turn<E: Endpoints>(now: u64, context: Key, batch: Vec<u8>, events: Vec<bi
     if !batch.is_empty() {
         executor.actor.deliver_data(context, batch.into());
     }
+    // Most turns bring a batch and nothing else, and need not be looked at for more.
+    let told = !events.is_empty();
     for event in events {
         if let Some(invocation) = executor.actor.deliver(convert::event(event)) {
             executor.spawn(E::run(invocation));
         }
+    }
+    if told && let Some(hooks) = executor.actor.exit_task() {
+        executor.spawn(hooks);
     }
     executor.run();
     executor.actor.flush();

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use steading_proto::{Core, Dest, Endpoint, Event, Frame, Limits, Output, codec};
 use steading_types::{
-    ActorId, ComponentRef, Ending, EndpointKind, EndpointSchema, Key, OpenOptions, PortalKey, Spec, Supervision, Uuid,
-    Window, push_message,
+    ActorId, Ending, EndpointKind, EndpointSchema, Key, OpenOptions, PortalKey, Spec, Supervision, Uuid, Window,
+    push_message,
 };
 
 const CALLER: usize = 0;
@@ -120,15 +120,7 @@ impl Pair {
 }
 
 fn spec() -> Spec {
-    Spec {
-        name: "actor".to_owned(),
-        component: ComponentRef::This,
-        endpoints: None,
-        directories: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        memory: None,
-    }
+    Spec::this_component("actor".to_owned())
 }
 
 fn endpoints() -> Vec<Endpoint> {

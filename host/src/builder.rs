@@ -24,6 +24,7 @@ pub struct HostBuilder {
     limits: Limits,
     encode_frames: bool,
     inline_files: bool,
+    history: usize,
     engine: EngineConfig,
 }
 
@@ -36,6 +37,7 @@ impl Default for HostBuilder {
             limits: Limits::DEFAULT,
             encode_frames: false,
             inline_files: false,
+            history: 0,
             engine: EngineConfig::default(),
         }
     }
@@ -105,6 +107,13 @@ impl HostBuilder {
         self
     }
 
+    /// How many actors that have ended a [`Snapshot`] still tells of; what earlier ones used is summed up by
+    /// name. Each takes some hundred bytes. Default: 0, which sums up nothing either.
+    pub fn history(mut self, actors: usize) -> Self {
+        self.history = actors;
+        self
+    }
+
     /// Encodes and decodes every frame, as a link that leaves the process would. For tests.
     pub fn encode_frames(mut self, encode: bool) -> Self {
         self.encode_frames = encode;
@@ -136,7 +145,7 @@ impl HostBuilder {
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
         };
-        let runtime = Runtime::new(executor, options);
+        let runtime = Runtime::new(executor, options, self.history);
         Ok(Host {
             runtime,
             engine,
@@ -272,9 +281,22 @@ impl Host {
         self.runtime.kill();
     }
 
-    /// What is alive now.
+    /// What is alive now. Takes time in proportion to the actors and their contexts, and each actor's lock for
+    /// a moment; a guest that spins does not delay it.
     pub fn snapshot(&self) -> Snapshot {
         self.runtime.snapshot()
+    }
+
+    /// The tree of actors with every task, and what each waits for, as text: for when something hangs.
+    /// Costs what a [`snapshot`](Self::snapshot) does.
+    pub fn dump(&self) -> String {
+        format!("{:#}", self.snapshot())
+    }
+
+    /// Waits until an actor has come or gone, counted from `seen`: what this gave the last time, or 0.
+    /// Cancel-safe.
+    pub async fn wait_change(&self, seen: u64) -> u64 {
+        self.runtime.wait_change(seen).await
     }
 
     /// Waits until no actor is left. Cancel-safe.

@@ -28,16 +28,17 @@ mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
 pub use limits::{Amount, Limit};
-pub use runtime::{ActorStatus, Snapshot};
+pub use runtime::{ActorStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree, Wait};
 /// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
 pub use steading_actor::schema::Schema;
 pub use steading_actor::{
     AbsorbedExt, ActorId, Backoff, BoxedError, BroadcastStatistics, CancelScope, Cancellation, Cause, Context,
     ContextBuilder, ContextPayloads, Description, Either, End, Endpoint, EndpointInfo, EndpointKind, EndpointSchema,
-    Error, ErrorKind, FailureMatch, Intensity, JoinHandle, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy,
-    Portal, Ready, Restart, RestartWhen, Result, Rung, Running, Side, Signature, Spec, State, Strategy, Stream,
-    StreamOptions, Subscription, Supervisor, TaskGroup, TrySend, Window, cancelled, checkpoint, current, fail_after,
-    move_on_after, nursery, race, schema, scope, shield, sleep, sleep_until, timeout,
+    Entry, Error, ErrorKind, ErrorReport, FailureMatch, Intensity, JoinHandle, Lease, Level, Nursery, OnLag, Outcome,
+    Parameter, Payloads, Policy, Portal, Ready, Restart, RestartWhen, Result, Rung, Running, Side, Signature, Spec,
+    State, Strategy, Stream, StreamOptions, Subscription, Supervisor, TaskGroup, TrySend, Window, cancel_self,
+    cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts, move_on_after, nursery,
+    on_exit, race, schema, scope, shared, shield, sleep, sleep_until, timeout,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;

@@ -7,7 +7,7 @@ use std::{env, fs};
 use steading_build::{Artifact, Build};
 
 /// Whatever a component is made of.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 11] = [
     "wit",
     "guest-sdk",
     "tests/guests",
@@ -15,10 +15,12 @@ const SOURCES: [&str; 9] = [
     "examples/hello",
     "examples/pingpong",
     "examples/search",
+    "examples/siblings",
+    "examples/supervisor",
     "Cargo.toml",
     "Cargo.lock",
 ];
-const EXAMPLES: [&str; 3] = ["hello", "pingpong", "search"];
+const EXAMPLES: [&str; 5] = ["hello", "pingpong", "search", "siblings", "supervisor"];
 
 fn main() {
     let root = workspace();

@@ -4,6 +4,7 @@
 //! where the binary is, and builds it for them.
 
 mod bad_input;
+mod errors;
 mod foreign;
 mod interrupt;
 mod readme;
@@ -11,3 +12,4 @@ mod scaffold;
 mod search;
 mod steading;
 mod talk;
+mod tree;

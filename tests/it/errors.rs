@@ -1,9 +1,12 @@
 //! Errors arrive as what they were.
 
 use serde::{Deserialize, Serialize};
-use steading::{Context, ErrorKind};
+use steading::{BoxedError, Context, Error, ErrorKind, Host, Result, Spec};
 use steading_tests::artifacts::ERRORS;
+use steading_tests::scenarios::{GUEST, NATIVE, callee};
 use steading_tests::{failed, story, with_actor};
+
+use crate::pairings;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Refused {
@@ -100,4 +103,94 @@ fn an_error_fails_its_context_only() {
         })
         .await
     });
+}
+
+/// The failure of workers at the end of three hops, each made of the component named.
+async fn failed_far_away(host: &Host, route: [&str; 3]) -> Error {
+    let [first, rest @ ..] = route;
+    let end: Result<()> = host
+        .root(async |n| {
+            let first = n.start_actor(Spec::component(first, "hop-2")).await?;
+            first.call("delegate", &rest).await
+        })
+        .await;
+    failed(end)
+}
+
+fn names(ids: &[steading::ActorId]) -> Vec<&str> {
+    ids.iter().map(|id| &*id.name).collect()
+}
+
+fn origin(error: &Error) -> (&str, Vec<&str>) {
+    let BoxedError { source, relay_path, .. } = error.boxed().expect("it came from another actor");
+    (&source.name, names(relay_path))
+}
+
+#[test]
+fn a_group_arrives_whole_over_three_hops() {
+    let kinds = [GUEST, NATIVE];
+    story(async |host| {
+        pairings::load(host)?;
+        for route in (0..8).map(|bits| [kinds[bits & 1], kinds[bits >> 1 & 1], kinds[bits >> 2]]) {
+            let error = failed_far_away(host, route).await;
+            assert_eq!(
+                (error.message().as_str(), origin(&error)),
+                ("cannot delegate", ("hop-1", vec!["hop-2"]))
+            );
+            let group = error.cause().expect("it says why");
+            assert_eq!(origin(group), ("hop-0", vec!["hop-1", "hop-2"]));
+            let origins: Vec<_> = group.members().iter().map(origin).collect();
+            let path = vec!["hop-0", "hop-1", "hop-2"];
+            assert_eq!(
+                origins,
+                ["refuses", "knows-not", "misreads", "dies"].map(|name| (name, path.clone()))
+            );
+            check_members(group.members(), route[2]);
+        }
+        Ok(())
+    });
+}
+
+/// What each of the four workers failed with is still all there.
+fn check_members(members: &[Error], component: &str) {
+    let [refused, unknown, foreign, died] = members else {
+        panic!("four, not {members:#?}")
+    };
+    assert_eq!(refused.payload(), Some(callee::Refused { code: 7 }));
+    assert_eq!(unknown.payload(), Some(callee::Unknown { name: "Bob".into() }));
+    assert!(foreign.type_name().ends_with("ParseIntError"), "{foreign}");
+    match component {
+        GUEST => {
+            assert!(matches!(died.kind(), ErrorKind::Trap(_)), "{died}");
+            assert!(died.boxed().is_some_and(|died| died.backtrace.is_some()), "{died:#}");
+        }
+        _ => assert_eq!(died.kind(), ErrorKind::Panic),
+    }
+}
+
+#[test]
+fn an_error_reads_as_one_chain_outermost_first() {
+    story(async |host| {
+        pairings::load(host)?;
+        let error = failed_far_away(host, [NATIVE, GUEST, NATIVE]).await;
+        let text = format!("{error:#}");
+        let lines: Vec<_> = text.lines().map(without_uuids).collect();
+        let expected = [
+            "endpoint error in hop-1 via hop-2: cannot delegate",
+            "  caused by: 4 errors in hop-0 via hop-1 via hop-2",
+            "    1. endpoint error in refuses via hop-0 via hop-1 via hop-2: refused with code 7",
+            "    2. endpoint error in knows-not via hop-0 via hop-1 via hop-2: nobody called Bob is here",
+            "    3. endpoint error in misreads via hop-0 via hop-1 via hop-2: invalid digit found in string",
+            "    4. panic in dies via hop-0 via hop-1 via hop-2: a native callee dies",
+        ];
+        assert_eq!(lines, expected);
+        Ok(())
+    });
+}
+
+/// `name@1f2e3d4c` without what is another one in each run.
+fn without_uuids(line: &str) -> String {
+    let mut parts = line.split('@');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.get(8..).unwrap_or_default())
 }

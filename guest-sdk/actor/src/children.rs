@@ -39,15 +39,18 @@ pub struct End {
 #[derive(Debug)]
 pub(crate) struct Incarnation {
     pub(crate) key: PortalKey,
+    /// How many there were before it.
+    pub(crate) number: u32,
     /// Unknown before it is up.
     id: OnceLock<ActorId>,
     end: OnceLock<End>,
 }
 
 impl Incarnation {
-    fn new(key: PortalKey) -> Arc<Self> {
+    fn new(key: PortalKey, number: u32) -> Arc<Self> {
         Arc::new(Self {
             key,
+            number,
             id: OnceLock::new(),
             end: OnceLock::new(),
         })
@@ -68,7 +71,6 @@ pub(crate) struct LineState {
     pub(crate) current: Arc<Incarnation>,
     /// It does not start again.
     pub(crate) over: bool,
-    restarts: u32,
     /// Somebody waits for its start, and will be told how it failed.
     awaited: bool,
     /// Why nobody will hear how it ends.
@@ -93,10 +95,6 @@ impl LineState {
     fn conclude(&mut self, error: Error) {
         self.lost = Some(error);
         self.over = true;
-    }
-
-    pub(crate) fn restarts(&self) -> u32 {
-        self.restarts
     }
 }
 
@@ -167,9 +165,8 @@ impl Children {
     /// A child of this nursery is being started; `awaited` if that is waited for by [`Line::start`].
     pub(crate) fn add(&mut self, nursery: Key, key: PortalKey, awaited: bool) -> Arc<Line> {
         let state = LineState {
-            current: Incarnation::new(key),
+            current: Incarnation::new(key, 0),
             over: false,
-            restarts: 0,
             awaited,
             lost: None,
             waiters: Waiters::default(),
@@ -217,8 +214,8 @@ impl Children {
         let mut after = Aftermath::default();
         if let Some(line) = self.lines.remove(&restarted.ended) {
             line.change(&mut after, |state| {
-                state.current = Incarnation::new(restarted.child);
-                state.restarts = state.restarts.saturating_add(1);
+                let number = state.current.number.saturating_add(1);
+                state.current = Incarnation::new(restarted.child, number);
             });
             self.lines.insert(restarted.child, line);
         }

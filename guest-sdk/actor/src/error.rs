@@ -32,7 +32,16 @@ enum Repr {
     },
     Message(String),
     /// From another actor, or refused by the host.
-    Boxed(BoxedError),
+    Boxed {
+        error: BoxedError,
+        /// What is inside it: of a group its members, of a wrapper its cause.
+        below: Vec<Error>,
+    },
+    /// What somebody was at when another error came.
+    Wrapped {
+        message: String,
+        cause: Error,
+    },
     /// Found by this library.
     Fault {
         kind: ErrorKind,
@@ -44,7 +53,10 @@ enum Repr {
     Elapsed(Duration),
     /// A reader of a broadcast was too slow for so many messages.
     Lagged(u64),
-    Group(Vec<Error>),
+    Group {
+        members: Vec<Error>,
+        omitted: u32,
+    },
 }
 
 impl Error {
@@ -60,12 +72,35 @@ impl Error {
         Self::user(error, payload)
     }
 
-    /// Several independent failures; of one alone, that one.
+    /// Several independent failures. Groups among them become their members, one that is also told as the
+    /// cause of another is told there only, and of one alone it is that one.
     pub fn group(members: Vec<Self>) -> Self {
-        match <[Self; 1]>::try_from(members) {
-            Ok([only]) => only,
-            Err(members) => Repr::Group(members).into(),
+        if let [only] = &members[..] {
+            // A group from elsewhere, too: who grouped it is kept.
+            return only.clone();
         }
+        let (mut flat, mut omitted) = (Vec::new(), 0_u32);
+        for member in members {
+            omitted = omitted.saturating_add(member.omitted());
+            flat.extend_from_slice(member.members());
+        }
+        let told = |error: &Self| flat.iter().any(|other| other.contains(error));
+        let members: Vec<_> = flat.iter().filter(|error| !told(error)).cloned().collect();
+        match &members[..] {
+            [only] if omitted == 0 => only.clone(),
+            _ => Repr::Group { members, omitted }.into(),
+        }
+    }
+
+    /// This error as the cause of one that says what was being done. A cancellation stays what it is: it
+    /// must be recognised all the way up (semantics 7).
+    #[must_use]
+    pub fn wrap(self, message: impl fmt::Display) -> Self {
+        if self.is_cancelled() {
+            return self;
+        }
+        let message = message.to_string();
+        Repr::Wrapped { message, cause: self }.into()
     }
 
     /// The error as which a cancellation is raised.
@@ -125,28 +160,29 @@ impl Error {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
-            Repr::User { .. } | Repr::Message(_) | Repr::Elapsed(_) | Repr::Lagged(_) | Repr::Group(_) => {
-                ErrorKind::EndpointError
-            }
-            Repr::Boxed(error) => error.kind.clone(),
+            Repr::User { .. } | Repr::Message(_) | Repr::Elapsed(_) | Repr::Lagged(_) => ErrorKind::EndpointError,
+            Repr::Group { .. } | Repr::Wrapped { .. } => ErrorKind::EndpointError,
+            Repr::Boxed { error, .. } => error.kind.clone(),
             Repr::Fault { kind, .. } => kind.clone(),
             Repr::Cancelled(c) | Repr::Absorbed(c) => ErrorKind::Cancelled(c.clone()),
         }
     }
 
-    /// In plain words, without where it came from.
+    /// In plain words, without where it came from and without its cause.
     pub fn message(&self) -> String {
         match &*self.0 {
             Repr::User { error, .. } => error.to_string(),
             Repr::Message(message) | Repr::Fault { message, .. } => message.clone(),
-            Repr::Boxed(error) => error.message.clone(),
+            Repr::Boxed { error, .. } => error.message.clone(),
+            Repr::Wrapped { message, .. } => message.clone(),
             Repr::Cancelled(c) => c.to_string(),
             Repr::Absorbed(c) => format!("no value: {c}, as asked"),
             Repr::Elapsed(after) => format!("not done within {after:?}"),
             Repr::Lagged(missed) => format!("too slow: missed {missed} messages"),
-            Repr::Group(members) => {
+            Repr::Group { members, omitted } => {
                 let lines: Vec<_> = members.iter().map(ToString::to_string).collect();
-                format!("{} errors: {}", members.len(), lines.join("; "))
+                let count = members.len() as u64 + u64::from(*omitted);
+                format!("{count} errors: {}", lines.join("; "))
             }
         }
     }
@@ -155,7 +191,7 @@ impl Error {
     pub fn type_name(&self) -> &str {
         match &*self.0 {
             Repr::User { type_name, .. } => type_name,
-            Repr::Boxed(error) => &error.type_name,
+            Repr::Boxed { error, .. } => &error.type_name,
             Repr::Lagged(_) => "Lagged",
             _ => "",
         }
@@ -169,7 +205,7 @@ impl Error {
     /// All that is known of an error from another actor.
     pub fn boxed(&self) -> Option<&BoxedError> {
         match &*self.0 {
-            Repr::Boxed(error) => Some(error),
+            Repr::Boxed { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -206,7 +242,7 @@ impl Error {
     pub fn cancellation(&self) -> Option<&Cancellation> {
         match &*self.0 {
             Repr::Cancelled(c) | Repr::Absorbed(c) => Some(c),
-            Repr::Boxed(error) => match &error.kind {
+            Repr::Boxed { error, .. } => match &error.kind {
                 ErrorKind::Cancelled(c) => Some(c),
                 _ => None,
             },
@@ -214,19 +250,73 @@ impl Error {
         }
     }
 
-    /// The members of a group; of any other error, itself.
+    /// The members of a group, whether it arose here or came from another actor; of any other error, itself.
     pub fn members(&self) -> &[Error] {
         match &*self.0 {
-            Repr::Group(members) => members,
+            Repr::Group { members, .. } => members,
+            Repr::Boxed { error, below } if error.is_group() => below,
             _ => std::slice::from_ref(self),
         }
+    }
+
+    /// Members of a group that were lost on the way: an error brings 64 others with it at most.
+    pub fn omitted(&self) -> u32 {
+        match &*self.0 {
+            Repr::Group { omitted, .. } => *omitted,
+            Repr::Boxed { error, .. } => error.omitted,
+            _ => 0,
+        }
+    }
+
+    /// Whether this stands for several independent failures.
+    pub fn is_group(&self) -> bool {
+        match &*self.0 {
+            Repr::Group { .. } => true,
+            Repr::Boxed { error, .. } => error.is_group(),
+            _ => false,
+        }
+    }
+
+    /// The error that this one wraps, or that its source said was its cause.
+    pub fn cause(&self) -> Option<&Error> {
+        match &*self.0 {
+            Repr::Wrapped { cause, .. } => Some(cause),
+            Repr::Boxed { error, below } if !error.is_group() => below.first(),
+            _ => None,
+        }
+    }
+
+    /// What caused an error value of the user's own.
+    pub(crate) fn std_source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &*self.0 {
+            Repr::User { error, .. } => error.source(),
+            _ => None,
+        }
+    }
+
+    /// The kind of an error that this library found.
+    pub(crate) fn fault_kind(&self) -> Option<&ErrorKind> {
+        match &*self.0 {
+            Repr::Fault { kind, .. } => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the other is among the causes of this one.
+    fn contains(&self, other: &Self) -> bool {
+        let below = match self.cause() {
+            Some(cause) => std::slice::from_ref(cause),
+            None if self.is_group() => self.members(),
+            None => &[],
+        };
+        below.iter().any(|error| error.is_same(other) || error.contains(other))
     }
 
     /// The error as data, if its source offered that and it has this shape.
     pub fn payload<T: DeserializeOwned>(&self) -> Option<T> {
         let payload = match &*self.0 {
             Repr::User { payload, .. } => payload.as_ref(),
-            Repr::Boxed(error) => error.payload.as_ref(),
+            Repr::Boxed { error, .. } => error.payload.as_ref(),
             _ => None,
         };
         codec::decode(payload?).ok()
@@ -240,16 +330,36 @@ impl Error {
         }
     }
 
-    /// The error as it travels. One that came from another actor goes on unchanged; the host adds the
-    /// hop to its path.
+    /// The error as it travels, with its causes and members as far as there is room. One that came from
+    /// another actor goes on unchanged; the host adds the hop to its path.
     pub fn to_boxed(&self, me: &ActorId) -> BoxedError {
+        let mut boxed = self.boxed_below(me, 0);
+        boxed.cut();
+        boxed
+    }
+
+    fn boxed_below(&self, me: &ActorId, depth: usize) -> BoxedError {
         if let Some(error) = self.boxed() {
             return error.clone();
         }
-        let mut boxed = BoxedError::new(self.kind(), me.clone(), self.chain());
+        let mut boxed = BoxedError::new(self.kind(), me.clone(), self.message());
         boxed.type_name = self.type_name().to_owned();
-        if let Repr::User { payload, .. } = &*self.0 {
-            boxed.payload.clone_from(payload);
+        let inside: &[Self] = match &*self.0 {
+            Repr::Wrapped { cause, .. } => std::slice::from_ref(cause),
+            Repr::Group { members, omitted } => {
+                boxed.omitted = *omitted;
+                members
+            }
+            Repr::User { payload, error, .. } => {
+                boxed.payload.clone_from(payload);
+                boxed.members = boxed_sources(error.source(), me);
+                return boxed;
+            }
+            _ => return boxed,
+        };
+        // More in a row would be cut, and might be more than the stack takes.
+        if depth < BoxedError::MOST_MEMBERS {
+            boxed.members = inside.iter().map(|error| error.boxed_below(me, depth + 1)).collect();
         }
         boxed
     }
@@ -258,26 +368,36 @@ impl Error {
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if is_same(a, b))
     }
-
-    /// The message with those of its causes.
-    fn chain(&self) -> String {
-        let mut text = self.message();
-        let mut cause = match &*self.0 {
-            Repr::User { error, .. } => error.source(),
-            _ => None,
-        };
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
 }
 
-/// The death of an actor is one failure, whichever of its contexts tells it; what fails in a task is told by
-/// the context of that task, so that two tasks which fail alike are two failures.
+/// The causes of an error value, each as that of the one before it. One that came from another actor is
+/// what it was there.
+fn boxed_sources(mut source: Option<&(dyn StdError + 'static)>, me: &ActorId) -> Vec<BoxedError> {
+    let mut causes = Vec::new();
+    while let Some(error) = source
+        && causes.len() < BoxedError::MOST_MEMBERS
+    {
+        if let Some(boxed) = error.downcast_ref::<BoxedError>() {
+            causes.push(boxed.clone());
+            break;
+        }
+        causes.push(BoxedError::new(ErrorKind::EndpointError, me.clone(), error.to_string()));
+        source = error.source();
+    }
+    let chained = causes.into_iter().rev().reduce(|inner, mut outer| {
+        outer.members = vec![inner];
+        outer
+    });
+    chained.into_iter().collect()
+}
+
+/// The death of an actor is one failure, whichever of its contexts tells it, and on whatever path; what fails in a
+/// task is told by the context of that task, so that two tasks which fail alike are two failures.
 fn is_same(a: &BoxedError, b: &BoxedError) -> bool {
+    a.members.len() == b.members.len() && a.walk().zip(b.walk()).all(|((_, a), (_, b))| is_alike(a, b))
+}
+
+fn is_alike(a: &BoxedError, b: &BoxedError) -> bool {
     use ErrorKind::{EndpointError, NotStarted, Overrun, PayloadMismatch};
     let is_of_a_task = matches!(a.kind, EndpointError | NotStarted | Overrun | PayloadMismatch);
     a.source == b.source && a.kind == b.kind && a.message == b.message && (a.context == b.context || !is_of_a_task)
@@ -294,24 +414,37 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
         // A boxed error must not be wrapped once more: it would lose its kind and its source.
         let any: &(dyn StdError + 'static) = &error;
         if let Some(boxed) = any.downcast_ref::<BoxedError>() {
-            return Repr::Boxed(boxed.clone()).into();
+            return unboxed(boxed.clone());
         }
         Self::user(error, None)
     }
 }
 
+/// With an error of its own for all that is inside.
+fn unboxed(error: BoxedError) -> Error {
+    let below = error.members.iter().cloned().map(unboxed).collect();
+    Repr::Boxed { error, below }.into()
+}
+
 impl fmt::Display for Error {
-    /// One line; with `{:#}` the causes, the relay path and the source's backtrace too.
+    /// One line, causes included; with `{:#}` the whole [`report`](Error::report).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Repr::Boxed(error) => write!(f, "{error}")?,
-            Repr::Fault { kind, message } => write!(f, "{kind}: {message}")?,
-            _ if f.alternate() => f.write_str(&self.chain())?,
-            _ => f.write_str(&self.message())?,
+        if f.alternate() {
+            return fmt::Display::fmt(&self.report(), f);
         }
-        match self.boxed().and_then(|error| error.backtrace.as_deref()) {
-            Some(backtrace) if f.alternate() => write!(f, "\n{backtrace}"),
-            _ => Ok(()),
+        match &*self.0 {
+            Repr::Boxed { error, .. } => write!(f, "{error}"),
+            Repr::Fault { kind, message } => write!(f, "{kind}: {message}"),
+            Repr::Wrapped { message, cause } => write!(f, "{message}: {cause}"),
+            _ => {
+                f.write_str(&self.message())?;
+                let mut source = self.std_source();
+                while let Some(error) = source {
+                    write!(f, ": {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -185,10 +185,9 @@ impl Portal {
         Ok(Self::into_line(self.actor.clone(), line.clone(), next, id))
     }
 
-    /// How often an actor was started in this one's place, or before it: 0 unless its spec says `restart`.
+    /// How many actors there were in this one's place before it, all of them dead now: 0 for the first.
     pub fn restarts(&self) -> u32 {
-        let line = self.child.as_ref().map(|(line, _)| line);
-        line.map_or(0, |line| line.look(|state| state.restarts()))
+        self.child.as_ref().map_or(0, |(_, it)| it.number)
     }
 
     /// Runs `body` and lets the failure of the actor, a child of this one, be its failure too: it is then

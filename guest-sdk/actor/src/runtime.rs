@@ -19,9 +19,11 @@ use crate::children::{Children, Incarnation, Line};
 use crate::context::Side;
 use crate::endpoint::Invocation;
 use crate::error::{Error, Result};
+use crate::exit::Hooks;
 use crate::link::{Aftermath, Link};
 use crate::lock;
 use crate::portal::Portal;
+use crate::resource::Resources;
 use crate::timer::Timers;
 use crate::waiters::Woken;
 
@@ -33,6 +35,9 @@ struct Shared {
     me: ActorId,
     boundary: Arc<dyn Boundary>,
     state: Mutex<State>,
+    /// Apart from the rest: keys of the user's are compared under this lock.
+    resources: Mutex<Resources>,
+    hooks: Mutex<Hooks>,
     on_dirty: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -74,6 +79,8 @@ impl Actor {
             me: boundary.self_id(),
             boundary,
             state: Mutex::default(),
+            resources: Mutex::default(),
+            hooks: Mutex::default(),
             on_dirty: OnceLock::new(),
         }))
     }
@@ -172,6 +179,10 @@ impl Actor {
                 self.on_children(|children| children.on_failed(child, *error, fatal))
             }
             Event::NurseryClosed(nursery) => self.on_children(|children| children.on_closed(nursery)),
+            Event::Exit => {
+                self.on_exit_asked();
+                Aftermath::default()
+            }
         };
         (None, after)
     }
@@ -212,6 +223,7 @@ impl Actor {
             (std::mem::take(&mut state.links), after)
         };
         after.run();
+        self.drop_hooks();
         for link in links.into_values() {
             link.on_ended(Outcome::Failed(Box::new(error.clone()))).run();
         }
@@ -287,6 +299,20 @@ impl Actor {
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
             cause,
         }
+    }
+
+    pub(crate) fn with_hooks<T>(&self, change: impl FnOnce(&mut Hooks) -> T) -> T {
+        change(&mut lock(&self.0.hooks))
+    }
+
+    pub(crate) fn with_resources<T>(&self, change: impl FnOnce(&mut Resources) -> T) -> T {
+        change(&mut lock(&self.0.resources))
+    }
+
+    /// How many resources tasks of this actor [share](crate::shared()) now, those that open or close among
+    /// them.
+    pub fn shared_resources(&self) -> usize {
+        self.with_resources(|resources| resources.len())
     }
 
     fn on_link(&self, context: Key, event: impl FnOnce(&Link) -> Aftermath) -> Aftermath {

@@ -393,6 +393,18 @@ impl Current {
     }
 }
 
+/// Asks for this whole actor to be cancelled, in its own name: all its tasks, its nurseries, then itself
+/// (semantics 10). It returns at once; the current task is told where it waits next, and
+/// [`cancelled`] waits for just that. Callers learn of it as a cancellation by this actor; to its parent it
+/// is an end like any other, not a failure. An empty `reason` is none.
+///
+/// # Panics
+/// Outside a task of an actor. [`Actor::cancel_self`] works there too.
+pub fn cancel_self(reason: &str) {
+    let reason = (!reason.is_empty()).then(|| reason.to_owned());
+    current().actor().cancel_self(reason);
+}
+
 /// Waits until the current scope is cancelled and says by whom.
 pub async fn cancelled() -> Cancellation {
     let Some(node) = try_current_node() else {
@@ -484,10 +496,7 @@ pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         Kind::Shield,
     );
     let mut work = pin!(scoped(node.clone(), future));
-    let mut bound = Bound {
-        watch: Watch::new(current),
-        alarm: None,
-    };
+    let mut bound = Bound::of(current);
     poll_fn(|cx| {
         // Once: a cancel wakes who waits here.
         if !node.is_cancelled()
@@ -501,14 +510,20 @@ pub async fn shield<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     .and_then(|end| end)
 }
 
-/// When a shield is to end.
-struct Bound {
+/// When a shield is to end: [`SHIELD_GRACE`] after the scope around it was cancelled.
+pub(crate) struct Bound {
     watch: Watch,
     alarm: Option<(Pin<Box<Alarm>>, Cancellation)>,
 }
 
 impl Bound {
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Cancellation> {
+    pub(crate) fn of(around: Arc<Node>) -> Self {
+        let watch = Watch::new(around);
+        Self { watch, alarm: None }
+    }
+
+    /// Ready with the cancellation when it is time.
+    pub(crate) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Cancellation> {
         let node = &self.watch.node;
         if self.alarm.is_none()
             && let Some((cancellation, since)) = node.cancelled()

@@ -16,6 +16,7 @@ use steading_types::{Cancellation, Cause, ErrorKind};
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::scope::{self, Block, Node, Watch, scoped};
+use crate::verdict;
 
 /// Where a task may run: natively on any thread; in a guest there is but one.
 #[cfg(not(target_arch = "wasm32"))]
@@ -249,20 +250,14 @@ impl TaskGroup {
             state.failures.push(error.clone());
         }
         drop(state);
-        self.cancel_for(error);
+        verdict::cancel_for(&self.0.node, error);
     }
 
     fn body_ended<T>(&self, end: Result<T>) -> Result<T> {
         if let Err(error) = &end {
-            self.cancel_for(error);
+            verdict::cancel_for(&self.0.node, error);
         }
         end
-    }
-
-    fn cancel_for(&self, error: &Error) {
-        let node = &self.0.node;
-        let own = || node.actor().cancellation(&error.to_string(), Cause::ParentTeardown);
-        node.cancel(error.cancellation().cloned().unwrap_or_else(own));
     }
 
     /// Ready when no task is left.
@@ -288,19 +283,9 @@ impl TaskGroup {
         let mut state = lock(&self.0.state);
         let (failures, cancel_called) = (std::mem::take(&mut state.failures), state.cancel_called);
         drop(state);
-        let (foreign, mut real): (Vec<_>, Vec<_>) = failures.into_iter().partition(Error::is_cancelled);
-        let body = end.as_ref().err().filter(|error| !error.is_cancelled());
-        if let Some(error) = body
-            && !real.iter().any(|known| known.is_same(error))
-        {
-            real.insert(0, error.clone());
-        }
-        if !real.is_empty() {
-            return Err(Error::group(real));
-        }
-        match (end, foreign.into_iter().next()) {
-            (end, None) => self.absorb(end, cancel_called),
-            (_, Some(foreign)) => Err(foreign),
+        match verdict::above(end.as_ref().err(), failures) {
+            Some(error) => Err(error),
+            None => self.absorb(end, cancel_called),
         }
     }
 

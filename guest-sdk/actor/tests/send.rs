@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use steading_actor::{Context, Endpoint, Error, Portal, Result, Spec, Stream, nursery, shield, sleep, timeout};
+use steading_actor::{
+    Context, Endpoint, Entry, Error, Portal, Result, Spec, Stream, cluster, gather, gather_calls, gather_contexts,
+    nursery, shared, shield, sleep, timeout,
+};
 
 fn assert_send<T: Send>(future: T) -> T {
     future
@@ -38,6 +41,39 @@ async fn dialogue(portal: Portal) -> Result<u64> {
         Ok(sum + u64::from(once.result().await?))
     })
     .await
+}
+
+async fn together(portals: Vec<Portal>) -> Result<u64> {
+    let contexts = portals.iter().map(|portal| portal.context("scan").args("pattern"));
+    let first = gather_contexts(
+        contexts,
+        async |scans: Vec<(Context<(), u64, u64>, u64)>| Ok(scans[0].1),
+    )
+    .await?;
+    let blocks = portals.iter().map(|portal| {
+        async move |entry: Entry<Stream<String, u64>>| {
+            let body = async |ctx: Context<String, u64>, ()| ctx.stream(async |s| entry.hold(s).await).await;
+            portal.open_context("scan", "pattern", body).await
+        }
+    });
+    let gathered = gather(blocks, async |streams: Vec<Stream<String, u64>>| {
+        streams[0].next().await
+    })
+    .await?;
+    let calls: Vec<u64> = gather_calls(portals.iter().map(|portal| portal.call("count", &()))).await?;
+    let portal = portals[0].clone();
+    let open = |entry: Entry<Stream<(), u64>>| async move {
+        let body = async |ctx: Context<(), u64>, ()| ctx.stream(async |s| entry.hold(s).await).await;
+        portal.open_context("ticks", &(), body).await
+    };
+    let ticks = shared("ticks", open, async |ticks| ticks.subscribe()?.next().await).await?;
+    let workers = cluster(3, Spec::this_component(""), async |portals| Ok(portals.len())).await?;
+    Ok(first + gathered.unwrap_or(0) + calls.len() as u64 + ticks.unwrap_or(0) + workers as u64)
+}
+
+#[test]
+fn what_is_gathered_and_shared_can_be_spawned_too() {
+    let _: fn(Vec<Portal>) -> tokio::task::JoinHandle<Result<u64>> = |portals| tokio::spawn(together(portals));
 }
 
 #[test]

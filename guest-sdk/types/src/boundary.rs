@@ -362,6 +362,9 @@ pub enum Event {
     },
     /// Every child of a closing nursery is dead.
     NurseryClosed(Key),
+    /// Nothing else of this actor is left: its exit hooks are to run now. Only after
+    /// [`on_exit`](Boundary::on_exit).
+    Exit,
 }
 
 /// Severity of a log line.
@@ -482,6 +485,10 @@ pub trait Boundary: Send + Sync + 'static {
     fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal>;
     /// Asks for this whole actor to be cancelled.
     fn cancel_self(&self, reason: Option<String>);
+    /// There is something to do before this actor leaves; [`Event::Exit`] says when. Idempotent.
+    fn on_exit(&self) -> Result<(), Refusal>;
+    /// It is done, after [`Event::Exit`]; with how it failed, if it did.
+    fn exited(&self, error: Option<Box<BoxedError>>);
     /// Writes a log line.
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]);
 }

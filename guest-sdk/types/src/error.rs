@@ -87,39 +87,29 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// An error with all that is known of it, as it travels between actors.
-#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+/// An error with all that is known of it, as it travels between actors: one link of a chain, or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoxedError {
     /// What happened.
-    #[n(0)]
     pub kind: ErrorKind,
     /// The error's type at its source; kept through any number of hops.
-    #[n(1)]
     pub type_name: String,
-    /// In plain words.
-    #[n(2)]
+    /// In plain words; of a wrapper, without its cause.
     pub message: String,
     /// The error as data (CBOR), if its type offers that.
-    #[cbor(
-        n(3),
-        encode_with = "encode_bytes",
-        decode_with = "decode_bytes",
-        is_nil = "Option::is_none",
-        nil = "nil_bytes"
-    )]
     pub payload: Option<Bytes>,
     /// The actor it arose in.
-    #[n(4)]
     pub source: ActorId,
     /// Every actor that handed it on, nearest to the source first.
-    #[cbor(n(5), decode_with = "decode_path")]
     pub relay_path: Vec<ActorId>,
     /// The source's backtrace, bounded.
-    #[n(6)]
     pub backtrace: Option<String>,
     /// The context it arose in, as its source counts them; 0 if none.
-    #[n(7)]
     pub context: u64,
+    /// The members of a group, or the one cause of a wrapper: each whole, with a source of its own.
+    pub members: Vec<BoxedError>,
+    /// Members there was no room for, see [`BoxedError::MOST_MEMBERS`].
+    pub omitted: u32,
 }
 
 impl BoxedError {
@@ -138,6 +128,8 @@ impl BoxedError {
             relay_path: Vec::new(),
             backtrace: None,
             context: 0,
+            members: Vec::new(),
+            omitted: 0,
         }
     }
 
@@ -151,6 +143,18 @@ impl BoxedError {
         }
     }
 
+    /// The message, then those of its causes, each behind a colon.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.cause();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.message);
+            cause = error.cause();
+        }
+        text
+    }
+
     /// The error as which a cancellation travels.
     pub fn cancelled(cancellation: Cancellation, source: ActorId) -> Self {
         let message = cancellation.to_string();
@@ -159,13 +163,13 @@ impl BoxedError {
 }
 
 impl fmt::Display for BoxedError {
-    /// One line: kind, where, and what.
+    /// One line: kind, where, and what, then the cause if there is one. Members of a group are in its message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.kind, self.source)?;
         for hop in &self.relay_path {
             write!(f, " via {hop}")?;
         }
-        write!(f, ": {}", self.message)
+        write!(f, ": {}", self.chain())
     }
 }
 
@@ -180,41 +184,4 @@ pub enum Outcome {
     Failed(Box<BoxedError>),
     /// By a cancel.
     Cancelled(Cancellation),
-}
-
-fn encode_bytes<C, W: minicbor::encode::Write>(
-    bytes: &Option<Bytes>,
-    e: &mut minicbor::Encoder<W>,
-    _: &mut C,
-) -> Result<(), minicbor::encode::Error<W::Error>> {
-    match bytes {
-        Some(bytes) => e.bytes(bytes)?.ok(),
-        None => e.null()?.ok(),
-    }
-}
-
-fn decode_bytes<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Option<Bytes>, minicbor::decode::Error> {
-    if d.datatype()? == minicbor::data::Type::Null {
-        d.null()?;
-        return Ok(None);
-    }
-    Ok(Some(Bytes::copy_from_slice(d.bytes()?)))
-}
-
-fn decode_path<C>(d: &mut minicbor::Decoder<'_>, ctx: &mut C) -> Result<Vec<ActorId>, minicbor::decode::Error> {
-    let hops = d.array()?.and_then(|hops| usize::try_from(hops).ok());
-    let Some(hops) = hops.filter(|hops| *hops <= BoxedError::MOST_HOPS) else {
-        return Err(minicbor::decode::Error::message(
-            "a relay path is an array, and bounded",
-        ));
-    };
-    let mut path = Vec::with_capacity(hops);
-    for _ in 0..hops {
-        path.push(d.decode_with(ctx)?);
-    }
-    Ok(path)
-}
-
-fn nil_bytes() -> Option<Option<Bytes>> {
-    Some(None)
 }

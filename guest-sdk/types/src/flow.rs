@@ -126,6 +126,16 @@ impl Credit {
         self.bytes = (self.bytes + i64::from(bytes)).min(i64::from(self.window.bytes));
     }
 
+    /// Messages and bytes that may go now.
+    pub fn left(&self) -> (i64, i64) {
+        (self.messages, self.bytes)
+    }
+
+    /// Whether there is so little that a message of any length worth speaking of has to wait.
+    pub fn is_spent(&self) -> bool {
+        self.messages <= 0 || self.bytes < i64::from(self.window.bytes / 16).max(1)
+    }
+
     /// The window this credit is out of.
     pub fn window(&self) -> Window {
         self.window

@@ -8,8 +8,10 @@ mod boundary;
 mod error;
 mod flow;
 mod identity;
+mod members;
 mod schema;
 mod supervision;
+mod wire;
 
 pub use boundary::{
     Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steading::{Context, Error, Portal, Result, Spec, nursery};
+use steading::{Context, Error, Portal, Restart, Result, Spec, nursery};
 
 use crate::bench::{Bench, builder, with_nursery};
 use crate::report::{Bound, Row, Samples, Unit};
@@ -240,6 +240,30 @@ pub(crate) async fn failure(bench: &Bench) -> Result<Row> {
         1_000.0,
         None,
     ))
+}
+
+/// From the order to crash to the moment when the next in its place is up: when the crash is heard of, most of
+/// that is done.
+pub(crate) async fn restart(bench: &Bench) -> Result<Row> {
+    let mut samples = Samples::default();
+    let always = Restart::permanent()
+        .intensity(u32::MAX, Duration::from_millis(1))
+        .backoff(Duration::ZERO, Duration::ZERO);
+    with_nursery(&bench.host, async |nursery| {
+        let mut child = nursery.start_actor(bench.code.spec("phoenix").restart(always)).await?;
+        for _ in 0..bench.options.scaled(500) {
+            child.call::<u64, _>("add", &(20u64, 22u64)).await?;
+            let start = Instant::now();
+            let Err(error) = child.call::<(), _>("crash", &()).await else {
+                return Err(Error::msg("a child that crashes cannot answer"));
+            };
+            child = child.successor().await.map_err(|_| error)?;
+            samples.push(start.elapsed().as_nanos() as f64);
+        }
+        child.cancel_actor("").await.map(drop)
+    })
+    .await?;
+    Ok(row("child crashes, the next one is up", &samples, 200.0, None))
 }
 
 /// From the request to the moment when nothing is left of a hundred chains of ten.

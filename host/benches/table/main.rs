@@ -62,7 +62,7 @@ fn run(options: Options, runtime: &tokio::runtime::Runtime) -> Result<Vec<Row>> 
 type Measurement<'a> = Pin<Box<dyn Future<Output = Result<Row>> + 'a>>;
 
 async fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let all: [(&str, Measurement<'_>); 18] = [
+    let all: [(&str, Measurement<'_>); 19] = [
         ("round trip", Box::pin(messages::round_trip(bench))),
         ("one way 32 B", Box::pin(messages::small(bench, 64))),
         ("one way 32 B, window 256", Box::pin(messages::small(bench, 256))),
@@ -79,6 +79,7 @@ async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         ("cancel in a flood", Box::pin(lifecycle::cancel_in_flood(bench))),
         ("kill", Box::pin(lifecycle::kill(bench))),
         ("failure", Box::pin(lifecycle::failure(bench))),
+        ("restart", Box::pin(lifecycle::restart(bench))),
         ("tree", Box::pin(lifecycle::tree(bench))),
         ("load", Box::pin(async { lifecycle::load(bench) })),
     ];

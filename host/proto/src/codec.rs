@@ -38,7 +38,8 @@ pub fn encode(dest: Dest, frame: &Frame) -> Vec<u8> {
 }
 
 /// Decodes what [`encode`] wrote, and nothing else: each frame has one spelling. What is decoded takes no
-/// more memory than twice the bytes and a small constant, whatever they say.
+/// more memory than twice the bytes and 4 KiB, whatever they say; an error with others inside takes a
+/// kibibyte more for each of these, of which there are 64 at most.
 ///
 /// # Errors
 /// [`DecodeError`] for anything else, including a frame followed by more bytes.

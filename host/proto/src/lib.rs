@@ -26,7 +26,7 @@ pub mod limits;
 pub mod mutant;
 mod slab;
 
-pub use actor::{Core, Endpoint, Output, Stage};
+pub use actor::{ContextStatus, Core, Endpoint, NurseryStatus, Output, Part, Stage, Status};
 pub use frame::{Dest, Frame, Lane};
 pub use limits::Limits;
 pub use steading_types::Event;

@@ -150,6 +150,8 @@ mutants! {
     ReleasedKeepsCredit,
     /// A forged error passes as what it says it is.
     ForgedErrorPasses,
+    /// So does one inside an error that is stamped.
+    ForgedMemberPasses,
     /// A nursery does not know its child.
     ChildForgotten,
     /// A child that is started while the nursery closes is let in.
@@ -160,6 +162,10 @@ mutants! {
     NurseryClosesEarly,
     /// An actor stops before its children are dead.
     StoppedBeforeChildren,
+    /// An actor leaves without its exit hooks.
+    HooksForgotten,
+    /// Exit hooks may take for ever.
+    HooksUnbounded,
     /// Errors and cancels wait behind data. The link asks [`Mutant::lane`].
     ControlBehindData,
     /// A return overtakes the data before it. The link asks [`Mutant::lane`].

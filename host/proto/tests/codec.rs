@@ -66,23 +66,33 @@ fn kind() -> impl Strategy<Value = ErrorKind> {
     ]
 }
 
-fn error() -> impl Strategy<Value = Box<BoxedError>> {
+fn error_alone() -> impl Strategy<Value = BoxedError> {
     let text = (".{0,9}", ".{0,9}", prop::option::of(".{0,9}"));
     let path = prop::collection::vec(actor(), 0..4);
     (kind(), text, prop::option::of(payload()), actor(), path, any::<u64>()).prop_map(
-        |(kind, (type_name, message, backtrace), payload, source, relay_path, context)| {
-            Box::new(BoxedError {
-                kind,
-                type_name,
-                message,
-                payload,
-                source,
-                relay_path,
-                backtrace,
-                context,
-            })
+        |(kind, (type_name, message, backtrace), payload, source, relay_path, context)| BoxedError {
+            kind,
+            type_name,
+            message,
+            payload,
+            source,
+            relay_path,
+            backtrace,
+            context,
+            members: Vec::new(),
+            omitted: 0,
         },
     )
+}
+
+/// Some with others inside, as trees of any form.
+fn error() -> impl Strategy<Value = Box<BoxedError>> {
+    let omitted = prop_oneof![4 => Just(0), 1 => any::<u32>()];
+    let member = (0_u32..5, error_alone(), omitted.clone())
+        .prop_map(|(depth, error, omitted)| (depth, BoxedError { omitted, ..error }));
+    let members = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(member, 0..8)];
+    (error_alone(), members, omitted)
+        .prop_map(|(error, members, omitted)| Box::new(BoxedError { omitted, ..error }.with_members(members)))
 }
 
 fn start() -> impl Strategy<Value = Frame> {

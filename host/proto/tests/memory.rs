@@ -1,4 +1,5 @@
-//! The decoder's memory: whatever the bytes say, it takes no more than twice their length and 4 KiB.
+//! The decoder's memory: whatever the bytes say, it takes no more than twice their length and 4 KiB, and a
+//! kibibyte for each of 64 errors inside an error.
 //!
 //! A test binary of its own, because it counts every allocation of the process; one test, so that no other
 //! test's are counted.
@@ -14,6 +15,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Beyond twice the input: the boxes of a frame, and the text of an error.
 const CONSTANT: usize = 4 << 10;
+/// For each error inside an error: its fixed parts, and the ids of its path.
+const MEMBER: usize = 1 << 10;
 
 /// The most that decoding these bytes takes at once, and whether they are a frame.
 fn peak(bytes: &[u8]) -> (usize, bool) {
@@ -24,13 +27,44 @@ fn peak(bytes: &[u8]) -> (usize, bool) {
 }
 
 fn check(what: &str, bytes: &[u8]) -> bool {
+    check_within(what, bytes, CONSTANT)
+}
+
+fn check_within(what: &str, bytes: &[u8], constant: usize) -> bool {
     let (peak, decoded) = peak(bytes);
     assert!(
-        peak <= 2 * bytes.len() + CONSTANT,
+        peak <= 2 * bytes.len() + constant,
         "{what}: {} bytes took {peak}",
         bytes.len()
     );
     decoded
+}
+
+/// An error with so many others inside, each as small as it can be, and with as many hops.
+fn group(members: usize, hops: usize) -> Vec<u8> {
+    let error = |hops| BoxedError {
+        relay_path: vec![nobody(); hops],
+        ..BoxedError::new(ErrorKind::EndpointError, nobody(), "")
+    };
+    let error = BoxedError {
+        members: vec![error(hops); members],
+        ..error(0)
+    };
+    encode(Dest::Key(1), &Frame::Error(Box::new(error)))
+}
+
+/// As [`check`], of errors with others inside.
+fn check_group(what: &str, bytes: &[u8]) -> bool {
+    check_within(what, bytes, CONSTANT + BoxedError::MOST_MEMBERS * MEMBER)
+}
+
+fn groups() {
+    assert!(check_group("most members", &group(64, 8)));
+    assert!(check_group("long paths", &group(8, 64)));
+    assert!(!check_group("a member too many", &group(65, 0)));
+    assert!(!check_group("a hop too many", &group(9, 64)));
+    assert!(!check_group("a hundred thousand members", &group(100_000, 3)));
+    assert!(check("one cause", &group(1, 1)));
 }
 
 fn nobody() -> ActorId {
@@ -82,6 +116,7 @@ fn no_input_makes_the_decoder_take_more_than_twice_its_length() {
             assert!(!check("nested", &nested(prefix, item)));
         }
     }
+    groups();
     damaged();
 }
 
@@ -89,6 +124,7 @@ fn no_input_makes_the_decoder_take_more_than_twice_its_length() {
 fn damaged() {
     let frames = [
         relayed(3),
+        group(2, 1),
         encode(
             Dest::Origin(Uuid::default(), 3),
             &Frame::Started(Bytes::from_static(b"value")),

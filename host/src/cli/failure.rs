@@ -230,8 +230,14 @@ fn described(error: &Error) -> serde_json::Value {
         "backtrace": boxed.and_then(|error| error.backtrace.as_ref()),
         "data": data.as_ref().map(|value| serde_json::to_value(Json(value)).unwrap_or_default()),
     });
-    if error.members().len() > 1 {
+    if error.is_group() {
         object["errors"] = error.members().iter().map(described).collect();
+    }
+    if error.omitted() > 0 {
+        object["omitted"] = error.omitted().into();
+    }
+    if let Some(cause) = error.cause() {
+        object["cause"] = described(cause);
     }
     object
 }
@@ -280,6 +286,16 @@ mod tests {
             "relay_path": [source.to_string()], "context": 3, "backtrace": null, "data": ["a", 1],
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_cause_is_told_below_what_it_caused() {
+        let error = Error::msg("no disk").wrap("cannot scan").wrap("cannot search");
+        let json = serde_json::to_value(Failure::remote(error)).unwrap();
+        assert_eq!(json["message"], "cannot search");
+        assert_eq!(json["cause"]["message"], "cannot scan");
+        assert_eq!(json["cause"]["cause"]["message"], "no disk");
+        assert!(json.get("errors").is_none() && json.get("omitted").is_none());
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
         ErrorKind::Limit(limit) => of_limit(&limit),
         ErrorKind::Killed => Some("`--grace MS` gives a cancelled task longer to end by itself".to_owned()),
         ErrorKind::EndpointError | ErrorKind::Panic => {
-            of_grants(&error.message(), asked.actor.dir.len(), asked.actor.env.len())
+            of_grants(&error.to_string(), asked.actor.dir.len(), asked.actor.env.len())
         }
         _ => None,
     }

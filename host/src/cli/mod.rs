@@ -19,6 +19,7 @@ mod run;
 mod session;
 mod signals;
 mod telemetry;
+mod tree;
 mod values;
 
 use std::path::PathBuf;
@@ -43,7 +44,9 @@ Exit codes:
   141  nobody reads the output any more
 
 Ctrl-C (or SIGTERM) ends a build, or asks every actor to end; the second one ends them by force; the third ends
-this process. The exit code is 130 for either signal.";
+this process. The exit code is 130 for either signal.
+
+SIGUSR1 has the tree of actors written to standard error while it runs, with every task and what it waits for.";
 
 /// Runs WebAssembly components as actors.
 #[derive(Debug, Parser)]
@@ -61,7 +64,8 @@ struct Global {
     ///
     /// One object a line: {"result": …} is the last of `run` and `call`, {"error": …} that of any command
     /// that fails, with `kind` and `message`, and for what comes from an actor `code`, `type`, `source`,
-    /// `relay_path`, `context`, `backtrace`, `data`, and `errors` if there are several.
+    /// `relay_path`, `context`, `backtrace`, `data`, then `cause`, or `errors` if there are several, each with
+    /// the same fields, and `omitted` if there were too many of them.
     #[arg(long, global = true)]
     json: bool,
     /// What to log on standard error: error, warn, info, debug, trace, off, or filters such as
@@ -187,6 +191,14 @@ struct ActorArgs {
     /// for crates built here, own threads for components from elsewhere.
     #[arg(long, value_name = "shared|N")]
     workers: Option<WorkersChoice>,
+    /// Write the tree of actors to standard error whenever some have come or gone, ten times a second at most,
+    /// and at the end that of all actors there were.
+    #[arg(long)]
+    tree: bool,
+    /// Write a table to standard error at the end: what actors have used, by name. `memory` is the most that one
+    /// of them has had.
+    #[arg(long)]
+    stats: bool,
     /// How many milliseconds a cancelled task may take before it is ended by force. Default: 500.
     #[arg(long, value_name = "MS")]
     grace: Option<u64>,

@@ -65,16 +65,15 @@ impl Output {
             self.object(&Failed { error: failure }).ok();
             return;
         }
-        let label = if self.color {
-            "\x1b[1;31merror:\x1b[0m"
-        } else {
-            "error:"
+        let label = match self.color {
+            true => "\x1b[1;31merror:\x1b[0m",
+            false => "error:",
         };
         let mut out = io::stderr().lock();
         if !failure.detail.is_empty() {
             writeln!(out, "{}", printable(&failure.detail)).ok();
         }
-        writeln!(out, "{label} {}", printable(&human(failure))).ok();
+        writeln!(out, "{label} {}", human(failure, self.color)).ok();
     }
 }
 
@@ -92,20 +91,14 @@ struct Failed<'a> {
     error: &'a Failure,
 }
 
-/// One line, then whatever there is of members, backtrace and advice, indented.
-fn human(failure: &Failure) -> String {
-    let mut text = failure.message.replace('\n', "\n    ");
-    let members = failure.error.as_ref().map_or(&[][..], steading::Error::members);
-    for member in members {
-        if members.len() > 1 {
-            text.push_str(&format!("\n  {}", member.to_string().replace('\n', "\n    ")));
-        }
-        if let Some(backtrace) = member.boxed().and_then(|error| error.backtrace.as_deref()) {
-            text.push_str(&format!("\n    {}", backtrace.trim_end().replace('\n', "\n    ")));
-        }
-    }
+/// What happened, with whatever there is of causes, members and backtraces; then the advice, indented.
+fn human(failure: &Failure, color: bool) -> String {
+    let mut text = match &failure.error {
+        Some(error) => error.report().colored(color).to_string(),
+        None => printable(&failure.message.replace('\n', "\n    ")),
+    };
     if let Some(hint) = &failure.hint {
-        text.push_str(&format!("\n  hint: {}", hint.replace('\n', "\n        ")));
+        text.push_str(&printable(&format!("\n  hint: {}", hint.replace('\n', "\n        "))));
     }
     text
 }
@@ -181,7 +174,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_and_advice() {
         let failure = Failure::usage("no endpoint `x`").hint("it has: main");
-        assert_eq!(human(&failure), "no endpoint `x`\n  hint: it has: main");
+        assert_eq!(human(&failure, false), "no endpoint `x`\n  hint: it has: main");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure, Result};
 use super::grants::Bound;
 use super::output::Output;
 use super::signals::Interrupts;
+use super::tree::Watch;
 
 /// Actors there is room for, unless the user says otherwise. The library's default is ten times that, and
 /// the guard pages of so many stacks take 40 ms to set up, which is longer than all else together.
@@ -24,6 +25,7 @@ pub(crate) struct Session {
     host: Host,
     pub(crate) code: Code,
     interrupts: Interrupts,
+    watch: Watch,
 }
 
 impl Session {
@@ -40,7 +42,9 @@ impl Session {
         let entered = runtime.enter();
         // On shared workers the guests are the user's own, and trusted not to open what blocks.
         let inline = workers == Workers::Shared;
+        let watch = Watch::of(args, output);
         let host = configured(args)
+            .history(watch.history())
             .stdio(stdio)
             .workers(workers)
             .inline_files(inline)
@@ -56,6 +60,7 @@ impl Session {
             host,
             code,
             interrupts,
+            watch,
         })
     }
 
@@ -87,19 +92,21 @@ impl Session {
     pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
         self.interrupts.hand_to(self.host.clone());
         let result = self.runtime.block_on(async {
-            let result = self
-                .host
-                .root(async |nursery| {
-                    // One that came before there was a root found nothing to end.
-                    if self.interrupts.count() > 0 {
-                        self.host.interrupt();
-                    }
-                    one_actor(&nursery, spec, body).await
-                })
-                .await;
+            let root = self.host.root(async |nursery| {
+                // One that came before there was a root found nothing to end.
+                if self.interrupts.count() > 0 {
+                    self.host.interrupt();
+                }
+                one_actor(&nursery, spec, body).await
+            });
+            let result = tokio::select! {
+                result = root => result,
+                () = self.watch.follow(&self.host) => unreachable!("it never ends"),
+            };
             tokio::time::timeout(STRAGGLERS, self.host.wait_quiescent())
                 .await
                 .unwrap_or_default();
+            self.watch.conclude(&self.host);
             result
         });
         // A thread may be parked in a read of standard input, which only the end of the process ends.

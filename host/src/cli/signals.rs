@@ -4,6 +4,9 @@
 //! however it spins, and no exhausted runtime can keep the third one from being heard. What they end is
 //! what runs: a build with all it has started, or the actors of a host. Where nothing runs, the first one
 //! ends the process.
+//!
+//! SIGUSR1 is heard by the same thread, and so also while every worker spins: it has the tree of actors
+//! written.
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -66,6 +69,30 @@ impl Interrupts {
             (None, _) => leave(output),
         }
     }
+
+    fn dump(&self, output: Output) {
+        match self.0.host.get() {
+            Some(host) => super::tree::dump(host, output),
+            None => output.note("no actor runs yet"),
+        }
+    }
+}
+
+/// The signals that are heard.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    dump: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            dump: signal(SignalKind::user_defined1())?,
+        })
+    }
 }
 
 /// From here on, interrupts are heard; when this returns, it is ready for the first.
@@ -91,24 +118,23 @@ fn listen(interrupts: &Interrupts, output: Output, ready: &mpsc::SyncSender<std:
         Err(error) => return ready.send(Err(error)).unwrap_or_default(),
     };
     runtime.block_on(async {
-        let signals = || Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?));
-        match signals() {
-            Ok((interrupt, terminate)) => {
+        match Signals::listen() {
+            Ok(signals) => {
                 ready.send(Ok(())).unwrap_or_default();
-                serve(interrupts, output, interrupt, terminate).await;
+                serve(interrupts, output, signals).await;
             }
             Err(error) => ready.send(Err(error)).unwrap_or_default(),
         }
     });
 }
 
-async fn serve(interrupts: &Interrupts, output: Output, mut interrupt: Signal, mut terminate: Signal) {
+async fn serve(interrupts: &Interrupts, output: Output, mut signals: Signals) {
     loop {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = signals.interrupt.recv() => interrupts.one_more(output),
+            _ = signals.terminate.recv() => interrupts.one_more(output),
+            _ = signals.dump.recv() => interrupts.dump(output),
         }
-        interrupts.one_more(output);
     }
 }
 
@@ -136,9 +162,9 @@ fn waiting_for(snapshot: &Snapshot) -> String {
 }
 
 fn named(actor: &ActorStatus) -> String {
-    match (actor.contexts, actor.children) {
-        (0, 0) => format!("{} (idle)", actor.id.name),
-        _ => actor.id.name.to_string(),
+    match actor.contexts.is_empty() && actor.children.is_empty() {
+        true => format!("{} (idle)", actor.id.name),
+        false => actor.id.name.to_string(),
     }
 }
 
@@ -156,19 +182,22 @@ mod tests {
 
     use super::*;
 
+    fn actor(name: &str, depth: u32, children: usize) -> ActorStatus {
+        let id = ActorId::new(name, Uuid { high: 0, low: 1 });
+        ActorStatus {
+            children: vec![id.clone(); children],
+            depth,
+            ..ActorStatus::new(id)
+        }
+    }
+
     #[test]
     fn who_is_waited_for_is_named_and_idle_ones_are_told_apart() {
-        let actor = |name: &str, depth, contexts| ActorStatus {
-            id: ActorId::new(name, Uuid { high: 0, low: 1 }),
-            depth,
-            stage: "serving",
-            contexts,
-            children: 0,
-        };
         let mut actors = vec![actor("root", 0, 1), actor("main", 1, 1), actor("daemon", 2, 0)];
         let said = |actors: &[ActorStatus]| {
             waiting_for(&Snapshot {
                 actors: actors.to_vec(),
+                ..Snapshot::default()
             })
         };
         assert_eq!(said(&actors), "; ending main, daemon (idle)");

@@ -16,6 +16,8 @@ use steading_types::{
 
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
+use super::snapshot::Seen;
+use super::usage::Usage;
 use super::{Counted, Launch, Runtime, story};
 
 /// What is left for the driver to perform.
@@ -36,6 +38,9 @@ pub(crate) struct Cell {
     pub(crate) depth: u32,
     /// How often an actor was started again in this one's place, up to this one.
     pub(crate) restarts: u32,
+    /// When it began, on the host's clock.
+    pub(crate) born: u64,
+    pub(crate) usage: Usage,
     state: Mutex<State>,
     wake_at: AtomicU64,
     /// Whether commands come from outside turns, so that the driver has to be told of them.
@@ -109,6 +114,7 @@ impl Cell {
             asleep_until: 0,
         };
         let counted = Counted::new(runtime.clone());
+        let born = runtime.clock.now();
         let cell = Arc::new(Self {
             inbox,
             runtime,
@@ -116,6 +122,8 @@ impl Cell {
             grants,
             depth,
             restarts,
+            born,
+            usage: Usage::default(),
             state: Mutex::new(state),
             wake_at: AtomicU64::new(NO_DEADLINE),
             native,
@@ -215,6 +223,32 @@ impl Cell {
     /// When the core has to be looked at again: for the middle of a turn.
     pub(crate) fn next_core_deadline(&self) -> u64 {
         self.lock().core.next_deadline().unwrap_or(NO_DEADLINE)
+    }
+
+    /// When the actor's own timer is due.
+    pub(crate) fn timer(&self) -> Option<u64> {
+        Some(self.wake_at.load(Ordering::Relaxed)).filter(|due| *due != NO_DEADLINE)
+    }
+
+    /// It has ended, so: for the host's history, if it keeps one.
+    pub(crate) fn record_end(self: &Arc<Self>, error: Option<&BoxedError>, rung: Rung) {
+        if !self.runtime.history.is_kept() {
+            return;
+        }
+        let end = match (error, rung) {
+            (Some(error), _) => error.kind.to_string(),
+            (None, Rung::Acked | Rung::AlreadyGone) => "acked".to_owned(),
+            (None, Rung::Trapped) => "trapped".to_owned(),
+            (None, Rung::Killed) => "killed".to_owned(),
+        };
+        let status = Seen::of(self, self.now()).status(&HashMap::new());
+        self.runtime.history.add(super::snapshot::ActorStatus {
+            stage: "ended",
+            end: Some(end),
+            running: None,
+            timer: None,
+            ..status
+        });
     }
 
     /// From now on it does not count as alive: nothing of it is left but this record.
@@ -460,6 +494,14 @@ impl Boundary for Cell {
 
     fn cancel_self(&self, reason: Option<String>) {
         self.with(|core| core.cancel_self(reason));
+    }
+
+    fn on_exit(&self) -> Result<(), Refusal> {
+        self.with(Core::on_exit)
+    }
+
+    fn exited(&self, error: Option<Box<BoxedError>>) {
+        self.with(|core| core.exited(error));
     }
 
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {

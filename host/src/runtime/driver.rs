@@ -62,6 +62,10 @@ pub(crate) trait Body: Send {
     const EVERY_WAKE: bool = false;
     /// Takes in what happened, runs every task until it waits; whether more is ready at once.
     fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send;
+    /// Bytes of memory that are its own; 0 if that means nothing.
+    fn memory(&self) -> u64 {
+        0
+    }
     /// Makes a running turn end with an error soon.
     fn interrupter(&self) -> Arc<dyn Interrupt>;
 }
@@ -88,6 +92,7 @@ pub(crate) async fn drive<B: Body>(
     };
     match driver.attend(create).await {
         Ok(body) => {
+            driver.cell.usage.note_memory(body.memory());
             driver.body = Some(Box::new(body));
             driver.cell.with(|core| core.up());
             story::started(driver.cell.inbox.id(), driver.cell.depth);
@@ -174,7 +179,11 @@ impl<B: Body> Driver<B> {
 
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> bool {
         let Some(mut body) = self.body.take() else { return false };
-        match self.attend(body.turn(now, events)).await {
+        let cell = self.cell.clone();
+        let turn = cell.usage.turn(cell.runtime.clock, now, body.turn(now, events));
+        let turned = self.attend(turn).await;
+        cell.usage.note_memory(body.memory());
+        match turned {
             Ok(more) => {
                 self.body = Some(body);
                 self.cell.flush();
@@ -293,6 +302,7 @@ impl<B: Body> Driver<B> {
         self.cell.flush_last();
         let Some((error, rung)) = self.done.take() else { return };
         story::ended(self.cell.inbox.id(), error.as_deref(), rung);
+        self.cell.record_end(error.as_deref(), rung);
         self.cell.retire();
         self.cell.with(|core| core.ended(error, rung));
         self.cell.flush();

@@ -130,6 +130,21 @@ impl Inbox {
         self.reader.wake();
     }
 
+    /// Bytes of payloads that wait to be read.
+    pub(crate) fn bytes(&self) -> u64 {
+        let queue = self.lock();
+        (queue.data_bytes + queue.start_bytes) as u64
+    }
+
+    /// Looks at every call that waits to be accepted.
+    pub(crate) fn each_start(&self, mut look: impl FnMut(&steading_proto::frame::Start)) {
+        for delivery in &self.lock().control {
+            if let Frame::Start(start) = &delivery.frame {
+                look(start);
+            }
+        }
+    }
+
     /// Takes everything in the control lane.
     pub(crate) fn take_control(&self, into: &mut Vec<Delivery>) {
         let mut queue = self.lock();

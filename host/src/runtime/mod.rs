@@ -3,23 +3,28 @@
 //! Performs what `steading-proto` decides, and decides nothing itself. Knows no wasmtime: an actor's
 //! code is whatever implements [`Launch`]. `cell.rs` is an actor as others see it, `driver.rs` the
 //! loop that runs it, `inbox.rs` the way to it, `children.rs` how a child is made, `native.rs` an
-//! actor whose code is Rust of the embedder, `story.rs` what is told of all this to those who listen.
+//! actor whose code is Rust of the embedder, `story.rs` what is told of all this to those who listen,
+//! `snapshot.rs` what is seen of it by those who look.
 
 pub(crate) mod cell;
 pub(crate) mod children;
 pub(crate) mod driver;
+pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;
 pub(crate) mod native;
 pub(crate) mod root;
 mod snapshot;
 mod story;
+mod tree;
+mod usage;
+mod waits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use steading_proto::Limits;
@@ -27,8 +32,11 @@ use steading_types::{Cause, Description, Uuid};
 
 use crate::clock::Clock;
 use cell::Cell;
+pub use history::Totals;
 use inbox::Delivery;
-pub use snapshot::{ActorStatus, Snapshot};
+pub use snapshot::{ActorStatus, ContextStatus, Snapshot, TaskStatus};
+pub use tree::Tree;
+pub use waits::Wait;
 
 /// Code that an actor can run.
 pub(crate) trait Launch: Send + Sync + fmt::Debug {
@@ -52,6 +60,10 @@ pub(crate) struct Runtime {
     cells: Mutex<HashMap<Uuid, Weak<Cell>>>,
     living: AtomicUsize,
     idle: tokio::sync::Notify,
+    pub(crate) history: history::History,
+    /// Counts actors that came or went.
+    changes: AtomicU64,
+    changed: tokio::sync::Notify,
 }
 
 /// What the embedder decided for every actor.
@@ -96,7 +108,8 @@ impl Drop for Executor {
 }
 
 impl Runtime {
-    pub(crate) fn new(executor: Executor, options: Options) -> Arc<Self> {
+    /// `history` is how many ended actors are remembered.
+    pub(crate) fn new(executor: Executor, options: Options, history: usize) -> Arc<Self> {
         Arc::new(Self {
             clock: Clock::start(),
             options,
@@ -105,7 +118,27 @@ impl Runtime {
             cells: Mutex::default(),
             living: AtomicUsize::new(0),
             idle: tokio::sync::Notify::new(),
+            history: history::History::new(history),
+            changes: AtomicU64::new(0),
+            changed: tokio::sync::Notify::new(),
         })
+    }
+
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the number of changes is another one than `seen`; which.
+    pub(crate) async fn wait_change(&self, seen: u64) -> u64 {
+        loop {
+            let notified = self.changed.notified();
+            let changes = self.changes.load(Ordering::Acquire);
+            if changes != seen {
+                return changes;
+            }
+            notified.await;
+        }
     }
 
     /// Makes code available by a name; the name's former code is forgotten.
@@ -130,10 +163,13 @@ impl Runtime {
 
     pub(crate) fn enlist(&self, cell: &Arc<Cell>) {
         lock(&self.cells).insert(cell.inbox.id().uuid, Arc::downgrade(cell));
+        self.note_change();
     }
 
     pub(crate) fn discharge(&self, uuid: Uuid) {
-        lock(&self.cells).remove(&uuid);
+        if lock(&self.cells).remove(&uuid).is_some() {
+            self.note_change();
+        }
     }
 
     /// The actors alive now.

@@ -98,13 +98,17 @@ impl NativeBody {
         &self.actor
     }
 
+    /// Starts the task of an endpoint.
     fn start(&self, invocation: Invocation) {
         let Some(code) = &self.code else { return };
         // The core has checked the index against this very list.
         let Some(endpoint) = code.endpoints.get(invocation.endpoint() as usize) else {
             return;
         };
-        let task = endpoint.run(invocation);
+        self.run(endpoint.run(invocation));
+    }
+
+    fn run(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let (tasks, inbox) = (Arc::downgrade(&self.tasks), self.cell.inbox.clone());
         lock(&self.tasks.running).spawn(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await
@@ -126,7 +130,11 @@ impl Body for NativeBody {
     const EVERY_WAKE: bool = true;
 
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
+        let told = !events.is_empty();
         self.actor.deliver_all(events, |invocation| self.start(invocation));
+        if told && let Some(hooks) = self.actor.exit_task() {
+            self.run(hooks);
+        }
         self.actor.advance(now);
         self.actor.flush();
         self.reap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use steading_actor::{Actor, Error, Nursery, Result, nursery, plain};
+use steading_actor::{Actor, Error, Invocation, Nursery, Result, nursery, plain};
 use steading_proto::{Core, Frame};
 use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Start, Window};
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
     let cell = new_root(runtime, name, stdio, memory);
-    let (invocation, over) = begin(&cell)?;
+    let (actor, invocation, over) = begin(&cell)?;
     let _mourner = Mourner(&cell);
     let mut result = None;
     let main = async |()| {
@@ -33,7 +33,12 @@ where
     plain(invocation, main).await;
     // The sender is dropped when the driver has ended, whichever way.
     over.await.unwrap_or_default();
-    result.unwrap_or_else(|| Err(cancelled(&cell)))
+    let end = result.unwrap_or_else(|| Err(cancelled(&cell)));
+    match actor.take_exit_error() {
+        // A failure of the body's own comes first; a cancellation hides nothing (semantics 7).
+        Some(error) if end.as_ref().err().is_none_or(Error::is_cancelled) => Err(error),
+        _ => end,
+    }
 }
 
 /// A panic that unwinds through the body of a root is the embedder's to see. It ends the root as it would end
@@ -66,10 +71,11 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
 
 /// Starts the driver, and makes the main task's invocation. The task is there before the first event
 /// for it can come.
-fn begin(cell: &Arc<Cell>) -> Result<(steading_actor::Invocation, oneshot::Receiver<()>)> {
+fn begin(cell: &Arc<Cell>) -> Result<(Actor, Invocation, oneshot::Receiver<()>)> {
     let main = cell.with(|core| core.begin_main())?;
     let body = NativeBody::new(cell, None);
-    let start = start_of_main(main, cell.inbox.id().clone(), body.actor());
+    let actor = body.actor().clone();
+    let start = start_of_main(main, cell.inbox.id().clone(), &actor);
     let (done, over) = oneshot::channel::<()>();
     let interrupter = body.interrupter();
     let drive = drive(cell.clone(), interrupter, async move { Ok(body) });
@@ -79,11 +85,11 @@ fn begin(cell: &Arc<Cell>) -> Result<(steading_actor::Invocation, oneshot::Recei
         drop(done);
     });
     start
-        .map(|invocation| (invocation, over))
+        .map(|invocation| (actor, invocation, over))
         .ok_or_else(|| Error::msg("the main task could not begin"))
 }
 
-fn start_of_main(context: u32, caller: ActorId, actor: &Actor) -> Option<steading_actor::Invocation> {
+fn start_of_main(context: u32, caller: ActorId, actor: &Actor) -> Option<Invocation> {
     let args = Bytes::from(steading_actor::encode(&()).ok()?);
     let window = Window::DEFAULT;
     actor.deliver(Event::Start(Start {

@@ -51,7 +51,7 @@ pub(super) fn finished(actor: &ActorId, context: Key, ending: &Ending) {
             debug!(actor = %actor.name, %id, context, outcome = "returned", bytes = value.len(), "task ended");
         }
         Ending::Failed(error) => {
-            let error = super::log::escape(&error.message);
+            let error = super::log::escape(&error.chain());
             debug!(actor = %actor.name, %id, context, outcome = "failed", %error, "task ended");
         }
         Ending::Cancelled => debug!(actor = %actor.name, %id, context, outcome = "cancelled", "task ended"),

@@ -9,24 +9,32 @@ mod broadcast;
 pub mod callee;
 mod cancelling;
 mod contexts;
+mod gathering;
 mod keeping;
+mod leaving;
 mod matrix;
 mod neighbours;
 mod notes;
 mod payloads;
 mod publishing;
+mod sharing;
 mod spawning;
 mod streaming;
+mod supervising;
 mod tasks;
 mod two_way;
 pub mod typed;
 
 pub use broadcast::Broadcast;
+pub use gathering::{Cleanup, Gathering};
+pub use leaving::Leaving;
 pub use matrix::{When, Who};
 pub use neighbours::ActorEnd;
 pub use payloads::Expects;
 pub use publishing::Raise;
+pub use sharing::Sharing;
 use std::pin::Pin;
+pub use supervising::Supervising;
 
 use serde::{Deserialize, Serialize};
 use steading_actor::{Error, Nursery, Portal, Result, Spec};
@@ -138,6 +146,10 @@ pub enum Case {
     Broadcast(Broadcast),
     /// TSK.
     Tasks(Starting, Starter),
+    /// TRI and CLU.
+    Gathering(Gathering),
+    /// MOC.
+    Sharing(Sharing),
     /// MSG-1.
     CustomTypes,
     /// MSG-3.
@@ -176,6 +188,10 @@ pub enum Case {
     ActorEnds(ActorEnd),
     /// A cancellation that bubbles through an enclosing block.
     Bubbling,
+    /// Exit hooks.
+    Leaving(Leaving),
+    /// Children that start again (semantics 10).
+    Supervising(Supervising),
 }
 
 impl Case {
@@ -197,6 +213,8 @@ impl Case {
             Self::Cell { who, when, expected } => Box::pin(matrix::run(component, *who, *when, expected)),
             Self::ActorEnds(end) => Box::pin(neighbours::every_context_of_an_actor(component, *end)),
             Self::Bubbling => Box::pin(neighbours::bubbling(component)),
+            Self::Leaving(way) => Box::pin(leaving::run(component, *way)),
+            Self::Supervising(row) => Box::pin(row.run(component)),
             _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
                 let end = self.against(&portal, component).await;
@@ -223,6 +241,8 @@ impl Case {
             Self::OneEndNotOpened(NotOpened::CalleeOverruns) => Box::pin(streaming::callee_overruns(portal)),
             Self::ErrorBeforeStarted => Box::pin(cancelling::error_before_started(portal, component)),
             Self::Broadcast(row) => Box::pin(row.run(portal)),
+            Self::Gathering(row) => Box::pin(row.run(portal, component)),
+            Self::Sharing(row) => Box::pin(row.run(portal)),
             Self::CustomTypes => Box::pin(payloads::custom_types(portal)),
             Self::Expecting(expects) => Box::pin(payloads::expecting(portal, *expects)),
             Self::Received {

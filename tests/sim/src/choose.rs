@@ -86,7 +86,8 @@ impl World {
                 op.who = self.actor_tag(self.choose_victim(rng));
                 op.a = rng.below(4) as u32;
             }
-            Kind::CancelSelf | Kind::Interrupt | Kind::Force | Kind::Cut | Kind::BeginMain => {
+            Kind::Exited => return self.choose_hooks(rng, op),
+            Kind::CancelSelf | Kind::Interrupt | Kind::Force | Kind::Cut | Kind::BeginMain | Kind::OnExit => {
                 op.who = self.actor_tag(self.choose_victim(rng));
             }
             _ => op.who = self.actor_tag(self.choose_actor(rng)),
@@ -104,6 +105,19 @@ impl World {
             0 if !rng.one_in(6) => self.actor_count() - 1,
             actor => actor,
         }
+    }
+
+    /// One whose exit hooks run; seldom one that nobody has asked.
+    fn choose_hooks(&self, rng: &mut Rng, op: &mut Op) -> bool {
+        let running = (0..self.actor_count()).find(|actor| self.model.runs_hooks(*actor));
+        let actor = match running {
+            Some(actor) => actor,
+            None if rng.one_in(8 * self.plan.stale) => self.choose_actor(rng),
+            None => return false,
+        };
+        op.who = self.actor_tag(actor);
+        op.a = u32::from(rng.one_in(4));
+        true
     }
 
     fn choose_link(&self, rng: &mut Rng, op: &mut Op) -> bool {

@@ -92,6 +92,7 @@ cells! {
         NurseryOpen = "nursery_open()", Spawn = "spawn()", NurseryCancel = "nursery_cancel()",
         NurseryClose = "nursery_close()", CancelChild = "cancel_actor()", CancelSelf = "cancel_self()",
         MainOver = "main task over", Force = "force()", Timer = "timer", Die = "die()",
+        OnExit = "on_exit()", Exited = "exited()",
         ForceFrame = "Force", ChildDone = "child_done()",
     }
 }
@@ -200,8 +201,8 @@ impl<const S: usize, const I: usize> Table<S, I> {
 pub struct Coverage {
     contexts: Table<24, 29>,
     streams: Table<8, 10>,
-    actors: Table<8, 16>,
-    nurseries: Table<6, 16>,
+    actors: Table<8, 18>,
+    nurseries: Table<6, 18>,
     faults: Table<10, 16>,
     children: Table<9, 11>,
     verdicts: Table<4, 7>,

@@ -68,8 +68,8 @@ pub fn kind(kind: &ErrorKind) -> u8 {
     }
 }
 
-/// Of a whole error, with the first `hops` of its path.
-pub fn error(error: &BoxedError, hops: usize) -> u64 {
+/// Of an error and all inside it, without the last `less` hops of each path.
+fn error(error: &BoxedError, less: usize) -> u64 {
     let mut hash = mix(7, u64::from(kind(&error.kind)));
     hash = match &error.kind {
         ErrorKind::Trap(text) | ErrorKind::Limit(text) => bytes(hash, text.as_bytes()),
@@ -86,10 +86,19 @@ pub fn error(error: &BoxedError, hops: usize) -> u64 {
         .as_ref()
         .map_or(mix(hash, 0), |trace| bytes(hash, trace.as_bytes()));
     hash = mix(id(hash, &error.source), error.context);
-    error.relay_path[..hops].iter().fold(hash, id)
+    hash = mix(hash, u64::from(error.omitted));
+    let hops = error.relay_path.len().saturating_sub(less);
+    hash = error.relay_path[..hops].iter().fold(hash, id);
+    let members = error.members.iter().map(|member| self::error(member, less));
+    members.fold(hash, mix)
 }
 
 /// Of a whole error, with its whole path.
 pub fn whole_error(of: &BoxedError) -> u64 {
-    error(of, of.relay_path.len())
+    error(of, 0)
+}
+
+/// Of an error as it was before it was handed on the last time.
+pub fn relayed_error(of: &BoxedError) -> u64 {
+    error(of, 1)
 }

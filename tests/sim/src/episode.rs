@@ -144,10 +144,16 @@ impl Episode {
         self.world.now = end;
     }
 
-    /// Every task ends as it should, until none is left; then every context has its outcome.
+    /// Every task ends as it should, until none is left, and so do exit hooks; then every context has its
+    /// outcome.
     fn finish_tasks(&mut self) {
         loop {
             self.drain();
+            let hooks = (0..self.world.actor_count()).find(|actor| self.world.model.runs_hooks(*actor));
+            if let Some(actor) = hooks {
+                self.step(Kind::Exited, self.world.actor_tag(actor), 0);
+                continue;
+            }
             let tasks = self.world.open_tasks();
             let Some(ci) = tasks.iter().copied().find(|ci| self.world.model.runs(*ci)) else {
                 break;

@@ -246,7 +246,7 @@ impl Monitor {
                 self.children.event(actor, event);
             }
             Event::ChildRestarted(_) | Event::NurseryClosed(_) => self.children.event(actor, event),
-            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } => {}
+            Event::Start(_) | Event::Credit { .. } | Event::Flow { .. } | Event::ChildUp { .. } | Event::Exit => {}
         }
     }
 
@@ -353,6 +353,7 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::ChildEnded { .. }
         | Event::ChildRestarted(_)
         | Event::ChildFailed { .. }
-        | Event::NurseryClosed(_) => None,
+        | Event::NurseryClosed(_)
+        | Event::Exit => None,
     }
 }

@@ -70,6 +70,10 @@ pub enum Kind {
     Overload,
     /// A side cannot read a payload of its peer's.
     Reject,
+    /// An actor has something to do before it leaves.
+    OnExit,
+    /// It is done.
+    Exited,
     /// What a child was started for is over.
     ChildDone,
     /// A child gets no more time.
@@ -77,7 +81,7 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 31] = [
+pub const KINDS: [Kind; 33] = [
     Kind::Deliver,
     Kind::DeliverBatch,
     Kind::Take,
@@ -107,6 +111,8 @@ pub const KINDS: [Kind; 31] = [
     Kind::Cut,
     Kind::Overload,
     Kind::Reject,
+    Kind::OnExit,
+    Kind::Exited,
     Kind::ChildDone,
     Kind::KillActor,
 ];

@@ -108,6 +108,8 @@ fn base(kind: Kind) -> u32 {
         Kind::NurseryClose | Kind::NurseryCancel => 4,
         Kind::Spawn => 14,
         Kind::Reject => 16,
+        Kind::OnExit => 6,
+        Kind::Exited => 30,
         Kind::CancelActor => 4,
         Kind::ChildDone => 3,
         Kind::KillActor => 1,

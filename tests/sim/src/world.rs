@@ -548,6 +548,7 @@ impl World {
             | Event::Credit { .. }
             | Event::Flow { .. }
             | Event::ChildUp { .. } => self.stamp(5),
+            Event::Exit => self.stamp(6),
         }
     }
 

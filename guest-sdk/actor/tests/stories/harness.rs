@@ -171,10 +171,19 @@ impl Boundary for Recorder {
     fn cancel_actor(&self, target: PortalKey, reason: Option<String>) -> Result<(), Refusal> {
         self.note(format!("cancel p{target}{}", because(reason)))
     }
+    fn cancel_self(&self, reason: Option<String>) {
+        self.note(format!("cancel me{}", because(reason))).unwrap();
+    }
+    fn on_exit(&self) -> Result<(), Refusal> {
+        self.note("on exit".to_owned())
+    }
+    fn exited(&self, error: Option<Box<BoxedError>>) {
+        let how = error.map(|e| format!(" failed {}: {}", e.kind, e.message));
+        self.note(format!("exited{}", how.unwrap_or_default())).unwrap();
+    }
     fn kill_actor(&self, target: PortalKey) -> Result<(), Refusal> {
         self.note(format!("kill p{target}"))
     }
-    fn cancel_self(&self, _: Option<String>) {}
     fn log(&self, _: Level, _: &str, message: &str, _: &[(String, String)]) {
         self.note(format!("log {message}")).unwrap();
     }
@@ -360,6 +369,16 @@ impl World {
 
     pub fn nursery_closed(&self, nursery: Key) {
         self.deliver(Event::NurseryClosed(nursery));
+    }
+
+    /// The host asks for the exit hooks; the task that runs them.
+    pub fn exit(&self) -> Option<Task<()>> {
+        self.deliver(Event::Exit);
+        let task = self.actor.exit_task()?;
+        Some(Task::new(Box::pin(async move {
+            task.await;
+            Ok(())
+        })))
     }
 
     /// Lets time pass.

@@ -8,11 +8,16 @@
 mod broadcast;
 mod callee;
 mod caller;
+mod cluster;
 mod crossing;
+mod error;
+mod exit;
+mod gather;
 mod harness;
 mod nursery;
 mod policy;
 mod scope;
+mod shared;
 mod state;
 mod stream;
 mod supervision;

@@ -265,3 +265,18 @@ fn who_waits_for_its_own_cancel_may_clean_up_then() {
     w.pass(1);
     assert_eq!(task.ends().unwrap(), "cleaned up");
 }
+
+#[test]
+fn an_actor_asks_for_its_own_end_and_goes_on_until_it_is_told() {
+    let w = World::new();
+    let mut task = w.task(async {
+        cancel_self("done here");
+        cancel_self("");
+        checkpoint()?;
+        Ok(cancelled().await)
+    });
+    task.waits();
+    assert_eq!(w.asked(), ["cancel me (done here)", "cancel me"]);
+    w.cancel(me());
+    assert_eq!(task.ends().unwrap().canceller, me());
+}

@@ -193,6 +193,11 @@ impl Bench {
         Err(Error::msg("as ordered"))
     }
 
+    /// Traps.
+    async fn crash() {
+        std::process::abort();
+    }
+
     /// A chain of this many actors below this one, which all wait.
     async fn chain(below: u32) -> Result<()> {
         nursery(async |n| {

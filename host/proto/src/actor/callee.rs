@@ -24,7 +24,7 @@ impl<P: Clone> Core<P> {
             self.me.clone(),
             Side::Callee(Callee::main()),
             Window::DEFAULT,
-            self.next_serial(),
+            (self.next_serial(), self.now),
         );
         let key = self.contexts.insert(context).ok_or(Refusal::Limit)?;
         self.main = Some(key);
@@ -86,7 +86,7 @@ impl<P: Clone> Core<P> {
             start.caller.clone(),
             Side::Callee(Callee::new(endpoint)),
             start.window,
-            self.next_serial(),
+            (self.next_serial(), self.now),
         );
         context.remote = Some(start.origin);
         context.deadline = start.deadline.map_or(NEVER, |left| self.now.saturating_add(left));
@@ -228,6 +228,10 @@ impl<P: Clone> Core<P> {
                 BoxedError::cancelled(cancel, self.me.clone())
             }
             (Ending::Failed(error), _) if mutant!(self, ForgedErrorPasses) => *error,
+            (Ending::Failed(error), cancel) if mutant!(self, ForgedMemberPasses) => BoxedError {
+                members: error.members.clone(),
+                ..self.relays.stamp(*error, &self.me, serial, cancel.as_ref())
+            },
             (Ending::Failed(error), cancel) => self.relays.stamp(*error, &self.me, serial, cancel.as_ref()),
         };
         Frame::Error(Box::new(error))

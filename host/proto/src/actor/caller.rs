@@ -29,7 +29,13 @@ impl<P: Clone> Core<P> {
             state: CallerState::Opening { until },
             released: false,
         });
-        let mut context = Context::new(Some(peer.clone()), peer_id, side, Window::DEFAULT, self.next_serial());
+        let mut context = Context::new(
+            Some(peer.clone()),
+            peer_id,
+            side,
+            Window::DEFAULT,
+            (self.next_serial(), self.now),
+        );
         context.deadline = deadline;
         context.owner = options.parent;
         let Some(key) = self.contexts.insert(context) else {

@@ -345,3 +345,15 @@ impl<P: Clone> Core<P> {
         Ok(())
     }
 }
+
+impl Nursery {
+    /// The task whose block it is, or none.
+    pub(super) fn owner(&self) -> Option<Key> {
+        self.owner
+    }
+
+    /// Those that are not dead yet.
+    pub(super) fn children(&self) -> impl Iterator<Item = PortalKey> {
+        self.children.values().copied()
+    }
+}

@@ -46,6 +46,8 @@ pub(crate) struct Context<P> {
     pub(crate) opened_any: bool,
     /// Counts the contexts of this actor; names this one in errors.
     pub(crate) serial: u64,
+    /// When it began.
+    pub(crate) born: u64,
 }
 
 #[derive(Debug)]
@@ -161,7 +163,13 @@ impl Receiving {
 }
 
 impl<P> Context<P> {
-    pub(crate) fn new(peer: Option<P>, peer_id: ActorId, side: Side, window: Window, serial: u64) -> Self {
+    pub(crate) fn new(
+        peer: Option<P>,
+        peer_id: ActorId,
+        side: Side,
+        window: Window,
+        (serial, born): (u64, u64),
+    ) -> Self {
         Self {
             peer,
             peer_id,
@@ -182,6 +190,7 @@ impl<P> Context<P> {
             owned: 0,
             opened_any: false,
             serial,
+            born,
         }
     }
 

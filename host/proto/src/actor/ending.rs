@@ -1,8 +1,8 @@
 //! How an actor ends: asked to, by its own fault, or by force (semantics 10).
 //!
 //! ```text
-//! Serving ──cancel──► Cancelling ──every task over, then every child──► Stopped
-//!    └───────────die────────┴─────► Dying ────────every child dead────────┘
+//! Serving ──cancel──► Cancelling ──every task over, then every child, then hooks──► Stopped
+//!    └───────────die────────┴─────► Dying ──────────────every child dead─────────────┘
 //! ```
 //! Children always go first: `Output::Stopped` comes when nothing below is alive.
 
@@ -280,7 +280,7 @@ impl<P: Clone> Core<P> {
         let (error, rung) = match &self.stage {
             Stage::Serving | Stage::Stopped => return,
             Stage::Cancelling(_) if self.has_tasks() => return,
-            Stage::Cancelling(_) => (self.main_error.clone(), self.force.rung()),
+            Stage::Cancelling(_) => (self.main_error.clone().or_else(|| self.exit_error()), self.force.rung()),
             // Ended by force on request is not a failure; failing on the way out is.
             Stage::Dying {
                 rung,
@@ -295,6 +295,9 @@ impl<P: Clone> Core<P> {
             return;
         }
         if self.contexts.len() > 0 || (self.has_nurseries() && !mutant!(self, StoppedBeforeChildren)) {
+            return;
+        }
+        if matches!(self.stage, Stage::Cancelling(_)) && self.waits_for_hooks() {
             return;
         }
         self.stage = Stage::Stopped;

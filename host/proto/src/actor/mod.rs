@@ -13,7 +13,9 @@ mod caller;
 mod children;
 mod context;
 mod ending;
+mod exit;
 mod relay;
+mod status;
 mod stream;
 mod supervision;
 
@@ -30,6 +32,7 @@ use children::{Nursery, Portal};
 use context::{Context, Side};
 pub use ending::Stage;
 use relay::Relays;
+pub use status::{ContextStatus, NurseryStatus, Part, Status};
 
 /// A point in time that never comes.
 const NEVER: u64 = u64::MAX;
@@ -124,6 +127,7 @@ pub struct Core<P> {
     main_error: Option<Box<BoxedError>>,
     stage: Stage,
     force: ending::Force,
+    exit: exit::Exit,
     /// No context wants to be looked at before this time. May be early, never late.
     next_due: u64,
     /// No child starts again before this time. May be early, never late.
@@ -156,6 +160,7 @@ impl<P: Clone> Core<P> {
             main_error: None,
             stage: Stage::Serving,
             force: ending::Force::None,
+            exit: exit::Exit::Unwanted,
             next_due: NEVER,
             next_restart: NEVER,
             serial: 0,
@@ -222,7 +227,8 @@ impl<P: Clone> Core<P> {
 
     /// When to call [`Core::handle_timeout`] at the latest.
     pub fn next_deadline(&self) -> Option<u64> {
-        let next = self.next_due.min(self.next_restart).min(self.force.due());
+        let next = self.next_due.min(self.next_restart);
+        let next = next.min(self.force.due()).min(self.exit_due());
         (next != NEVER).then_some(next)
     }
 
@@ -237,6 +243,9 @@ impl<P: Clone> Core<P> {
         let now = self.at(now).now;
         if now >= self.force.due() {
             self.escalate();
+        }
+        if now >= self.exit_due() {
+            self.trap();
         }
         if now >= self.next_restart {
             self.start_due();

@@ -4,6 +4,9 @@
 //! core remembers what it delivered: an error that came from elsewhere keeps its source and grows its
 //! path; anything else is this actor's own (semantics 9, invariant I12). Whole errors are kept and
 //! compared, not hashes of them: a guest could search for a text with the hash it wants.
+//!
+//! The same holds for each error inside another one. A group that a task made of errors it was delivered is
+//! its own, and its members stay what they were; what it changed or made up in them becomes its own too.
 
 use std::collections::VecDeque;
 
@@ -13,7 +16,8 @@ use super::LONGEST_REASON;
 
 /// How many delivered errors are remembered; one forgotten is relayed as the actor's own.
 const REMEMBERED: usize = 64;
-/// Bytes of all remembered errors, save the latest, which is always remembered.
+/// Bytes of all remembered errors, save the latest, which is always remembered. Bounds the work of looking
+/// one up as well, as none weighs nothing.
 const REMEMBERED_BYTES: usize = 256 << 10;
 /// Bytes of a message or a type's name.
 const LONGEST_TEXT: usize = 8 << 10;
@@ -21,6 +25,12 @@ const LONGEST_TEXT: usize = 8 << 10;
 const LONGEST_BACKTRACE: usize = 16 << 10;
 /// Bytes of an error as data. A longer one is dropped: half of it could not be decoded.
 const LONGEST_PAYLOAD: usize = 64 << 10;
+/// Bytes of all that is inside an error. What comes beyond has its first words only.
+const LONGEST_MEMBERS: usize = 256 << 10;
+/// Bytes of such first words.
+const FIRST_WORDS: usize = 128;
+/// What an error weighs without any text.
+const BARE: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
@@ -41,15 +51,19 @@ impl Relays {
         }
     }
 
-    /// The delivered error that this one equals. It, not the guest's copy, is what travels on: ids are
-    /// equal by uuid alone, and the guest could have changed a name.
+    fn all(&self) -> impl Iterator<Item = &BoxedError> {
+        self.delivered.iter().flat_map(BoxedError::walk).map(|(_, error)| error)
+    }
+
+    /// The delivered error that this one equals, with all that is inside it. It, not the guest's copy, is
+    /// what travels on: ids are equal by uuid alone, and the guest could have changed a name.
     fn known(&self, error: &BoxedError) -> Option<&BoxedError> {
-        self.delivered.iter().find(|known| *known == error)
+        self.all().find(|known| *known == error)
     }
 
     /// A task that was cancelled sees the cancellation alone, not the error it travelled in.
     fn known_cancellation(&self, cancellation: &Cancellation) -> Option<&Cancellation> {
-        self.delivered.iter().find_map(|error| match &error.kind {
+        self.all().find_map(|error| match &error.kind {
             ErrorKind::Cancelled(known) if known == cancellation => Some(known),
             _ => None,
         })
@@ -63,13 +77,26 @@ impl Relays {
         serial: u64,
         cancel: Option<&Cancellation>,
     ) -> BoxedError {
-        if let Some(known) = self.relayed(&error, me) {
+        error.cut();
+        let mut error = self.stamp_tree(error, &Author { me, serial, cancel });
+        let (mut bytes, mut hops) = (LONGEST_MEMBERS, BoxedError::MOST_MEMBER_HOPS);
+        fit_members(&mut error, &mut bytes, &mut hops);
+        error
+    }
+
+    fn stamp_tree(&self, mut error: BoxedError, author: &Author<'_>) -> BoxedError {
+        if let Some(known) = self.relayed(&error, author.me) {
             return known;
         }
-        error.kind = self.own_kind(error.kind, me, cancel);
-        error.source = me.clone();
+        let members = std::mem::take(&mut error.members);
+        error.members = members
+            .into_iter()
+            .map(|member| self.stamp_tree(member, author))
+            .collect();
+        error.kind = self.own_kind(error.kind, author.me, author.cancel);
+        error.source = author.me.clone();
         error.relay_path.clear();
-        error.context = serial;
+        error.context = author.serial;
         error.payload = error.payload.filter(|payload| payload.len() <= LONGEST_PAYLOAD);
         truncate(&mut error.message, LONGEST_TEXT);
         truncate(&mut error.type_name, LONGEST_TEXT);
@@ -92,11 +119,7 @@ impl Relays {
             return None;
         }
         let mut known = self.known(error)?.clone();
-        // A refusal of this very actor's own command has not passed anybody yet.
-        let is_own = known.relay_path.is_empty() && known.source == *me;
-        if !is_own && known.relay_path.len() < BoxedError::MOST_HOPS {
-            known.relay_path.push(me.clone());
-        }
+        add_hop(&mut known, me);
         Some(known)
     }
 
@@ -153,7 +176,47 @@ fn within(me: &ActorId, claimed: Cancellation) -> Cancellation {
     }
 }
 
+/// Who returned an error, from which of its contexts, and how that was cancelled, if it was.
+struct Author<'a> {
+    me: &'a ActorId,
+    serial: u64,
+    cancel: Option<&'a Cancellation>,
+}
+
+/// Whoever hands an error on hands on what is inside it.
+fn add_hop(error: &mut BoxedError, me: &ActorId) {
+    // A refusal of this very actor's own command has not passed anybody yet.
+    let is_own = error.relay_path.is_empty() && error.source == *me;
+    if !is_own && error.relay_path.len() < BoxedError::MOST_HOPS {
+        error.relay_path.push(me.clone());
+    }
+    for member in &mut error.members {
+        add_hop(member, me);
+    }
+}
+
+/// Cuts what is inside an error to these bytes and hops. The last hops of a path go, as if it had not been
+/// extended any more.
+fn fit_members(error: &mut BoxedError, bytes: &mut usize, hops: &mut usize) {
+    for member in &mut error.members {
+        member.relay_path.truncate(*hops);
+        *hops -= member.relay_path.len();
+        let weight = weight_alone(member);
+        if weight > *bytes {
+            (member.payload, member.backtrace) = (None, None);
+            truncate(&mut member.message, FIRST_WORDS);
+            truncate(&mut member.type_name, FIRST_WORDS);
+        }
+        *bytes = bytes.saturating_sub(weight);
+        fit_members(member, bytes, hops);
+    }
+}
+
 fn weight(error: &BoxedError) -> usize {
+    error.walk().map(|(_, error)| BARE + weight_alone(error)).sum()
+}
+
+fn weight_alone(error: &BoxedError) -> usize {
     let payload = error.payload.as_ref().map_or(0, |payload| payload.len());
     let backtrace = error.backtrace.as_ref().map_or(0, String::len);
     error.message.len() + error.type_name.len() + payload + backtrace

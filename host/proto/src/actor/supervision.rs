@@ -435,14 +435,13 @@ impl<P: Clone> Core<P> {
 
 /// The error that a nursery of `me` fails with when it restarts a child no more.
 fn gave_up(me: ActorId, child: &ActorId, limit: Intensity, failure: Option<Box<BoxedError>>) -> BoxedError {
-    let last = failure.map_or_else(
-        || "it ended again".to_owned(),
-        |error| format!("it failed again: {error}"),
-    );
-    let period = std::time::Duration::from_nanos(limit.period);
     let text = format!(
-        "gave up on {child} after {} restarts within {period:?}: {last}",
-        limit.restarts
+        "gave up on {child} after {} restarts within {} ms",
+        limit.restarts,
+        limit.period / 1_000_000
     );
-    BoxedError::new(ErrorKind::Limit("restarts".into()), me, text)
+    let mut error = BoxedError::new(ErrorKind::Limit("restarts".into()), me, text);
+    error.members.extend(failure.map(|failure| *failure));
+    error.cut();
+    error
 }

@@ -293,3 +293,194 @@ fn an_error_that_arrived_long_ago_is_relayed_as_ones_own() {
         assert_eq!(w.failure(ROOT, c.outer).source, w.id(CHILD), "memory is bounded");
     });
 }
+
+/// What the child was delivered from below, with a group that it made of this and of one of its own.
+fn grouped(w: &mut World, c: &Chain) -> (BoxedError, BoxedError) {
+    let below = w.id(c.below);
+    fail(w, c.below, c.deepest, rich(below));
+    let delivered = w.failure(CHILD, c.inner);
+    let own = BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "and I too");
+    let group = BoxedError {
+        members: vec![delivered.clone(), own],
+        ..BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "2 errors")
+    };
+    (delivered, group)
+}
+
+#[test]
+fn a_group_arrives_with_every_member_and_where_each_came_from() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let (delivered, group) = grouped(&mut w, &c);
+        fail(&mut w, CHILD, c.task, group);
+        let got = w.failure(ROOT, c.outer);
+        let (child, below) = (w.id(CHILD), w.id(c.below));
+        assert_eq!((&got.source, &got.relay_path), (&child, &vec![]));
+        assert_eq!(
+            (&got.members[0].source, &got.members[0].relay_path),
+            (&below, &vec![child.clone()])
+        );
+        assert_eq!(got.members[0].backtrace, delivered.backtrace);
+        assert_eq!(
+            (&got.members[1].source, &*got.members[1].message),
+            (&child, "and I too")
+        );
+        assert_eq!(
+            got.members[1].context, got.context,
+            "its own are stamped like any error of its own"
+        );
+    });
+}
+
+#[test]
+fn a_member_that_is_handed_on_alone_is_what_it_was() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let cause = rich(w.id(c.below));
+        let wrapper = BoxedError {
+            members: vec![cause],
+            ..BoxedError::new(ErrorKind::EndpointError, w.id(c.below), "cannot scan")
+        };
+        fail(&mut w, c.below, c.deepest, wrapper);
+        let delivered = w.failure(CHILD, c.inner);
+        fail(&mut w, CHILD, c.task, delivered.members[0].clone());
+        let got = w.failure(ROOT, c.outer);
+        assert_eq!((got.source, got.relay_path), (w.id(c.below), vec![w.id(CHILD)]));
+    });
+}
+
+#[test]
+fn a_group_that_is_handed_on_grows_every_path_in_it() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let below = w.id(c.below);
+        let member = |text| BoxedError::new(ErrorKind::EndpointError, below.clone(), text);
+        let group = BoxedError {
+            members: vec![member("a"), member("b")],
+            ..member("2 errors")
+        };
+        fail(&mut w, c.below, c.deepest, group);
+        let delivered = w.failure(CHILD, c.inner);
+        fail(&mut w, CHILD, c.task, delivered);
+        let got = w.failure(ROOT, c.outer);
+        let path = vec![w.id(CHILD)];
+        assert!(
+            got.walk()
+                .all(|(_, error)| error.relay_path == path && error.source == below),
+            "{got:?}"
+        );
+    });
+}
+
+#[test]
+fn a_forged_member_becomes_the_forgers_own() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        let (delivered, group) = grouped(&mut w, &c);
+        let forgeries = [
+            rich(w.id(ROOT)),
+            BoxedError {
+                message: "all is well".into(),
+                ..delivered.clone()
+            },
+            BoxedError {
+                relay_path: vec![w.id(ROOT)],
+                ..delivered.clone()
+            },
+            BoxedError {
+                kind: ErrorKind::Killed,
+                ..delivered.clone()
+            },
+            // True errors, put together as nobody did.
+            BoxedError {
+                members: vec![delivered.clone()],
+                ..delivered.clone()
+            },
+        ];
+        let group = BoxedError {
+            members: forgeries.to_vec(),
+            ..group
+        };
+        fail(&mut w, CHILD, c.task, group);
+        let got = w.failure(ROOT, c.outer);
+        assert_eq!(got.members.len(), forgeries.len());
+        for member in &got.members {
+            assert_eq!(
+                (&member.source, &member.relay_path),
+                (&w.id(CHILD), &vec![]),
+                "{member}"
+            );
+            assert_eq!(member.kind, ErrorKind::EndpointError);
+        }
+        assert_eq!(
+            got.members[4].members[0].source,
+            w.id(c.below),
+            "what is true inside stays true"
+        );
+    });
+}
+
+#[test]
+fn a_member_cannot_forge_a_canceller() {
+    both(|mut w| {
+        let c = chain(&mut w);
+        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
+        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
+        w.drive();
+        let forged = Cancellation {
+            canceller: w.id(ROOT),
+            reason: None,
+            cause: Cause::Requested,
+        };
+        let told = w.cancelled(CHILD, c.inner);
+        let group = BoxedError {
+            members: [forged, told.clone()]
+                .map(|c| BoxedError::cancelled(c, w.id(CHILD)))
+                .to_vec(),
+            ..BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "2 errors")
+        };
+        fail(&mut w, CHILD, c.task, group);
+        let kinds: Vec<_> = w.failure(ROOT, c.outer).members.into_iter().map(|m| m.kind).collect();
+        assert_eq!(kinds, [ErrorKind::EndpointError, ErrorKind::Cancelled(told)]);
+    });
+}
+
+#[test]
+fn a_group_is_bounded_as_a_whole() {
+    both(|mut w| {
+        let outer = w.open(ROOT, CHILD, "plain");
+        w.drive();
+        let task = w.newest_task(CHILD);
+        let member = BoxedError {
+            payload: Some(vec![0; 60 << 10].into()),
+            backtrace: Some("ä".repeat(1 << 20)),
+            relay_path: vec![ActorId::new("x", Uuid::default()); 10_000],
+            ..BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "m".repeat(1 << 20))
+        };
+        let deep = (0..100).fold(member.clone(), |inner, _| BoxedError {
+            members: vec![inner],
+            ..member.clone()
+        });
+        let wide = BoxedError {
+            members: vec![member; 100],
+            ..deep.members[0].clone()
+        };
+        let group = BoxedError {
+            members: vec![deep, wide],
+            ..BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "many")
+        };
+        fail(&mut w, CHILD, task, group);
+        let got = w.failure(ROOT, outer);
+        assert_eq!(got.walk().count(), 1 + BoxedError::MOST_MEMBERS);
+        assert_eq!(got.omitted, 1, "those without room are counted where they are missing");
+        let size: usize = got.walk().map(|(_, error)| text_of(error)).sum();
+        assert!(size < 400 << 10, "{size}");
+        assert!(got.members[0].message.len() > 1000, "the first have their words");
+    });
+}
+
+fn text_of(error: &BoxedError) -> usize {
+    let payload = error.payload.as_ref().map_or(0, Bytes::len);
+    let backtrace = error.backtrace.as_ref().map_or(0, String::len);
+    error.message.len() + error.type_name.len() + payload + backtrace
+}

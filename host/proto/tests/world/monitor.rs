@@ -51,6 +51,7 @@ pub(crate) struct Monitor {
     sides: BTreeMap<SideId, Side>,
     children_ended: BTreeMap<(usize, Key), bool>,
     nurseries_closed: BTreeSet<(usize, Key)>,
+    exits: BTreeSet<usize>,
 }
 
 impl Monitor {
@@ -179,6 +180,7 @@ impl Monitor {
             Event::NurseryClosed(key) => {
                 assert!(self.nurseries_closed.insert((actor, *key)), "a nursery closed twice");
             }
+            Event::Exit => assert!(self.exits.insert(actor), "asked for the exit hooks twice"),
             Event::ChildFailed { error, .. } => self.check_error(error),
             Event::ChildRestarted(restarted) => {
                 let ended = self.children_ended.insert((actor, restarted.ended), false);
@@ -264,6 +266,7 @@ fn context_of(event: &Event) -> Option<Key> {
         | Event::ChildEnded { .. }
         | Event::ChildRestarted(_)
         | Event::ChildFailed { .. }
-        | Event::NurseryClosed(_) => None,
+        | Event::NurseryClosed(_)
+        | Event::Exit => None,
     }
 }

@@ -9,27 +9,59 @@ use super::bindings::exports::{events, types as lent};
 use super::bindings::imports::{context, log, nursery, stream, types as owned};
 use super::supervision::{lend_fate, restart};
 
-/// Events as a guest reads them, with what they cannot borrow from the originals.
+/// What events cannot borrow from the originals: the paths of the errors in them.
+pub(super) struct Paths<'a> {
+    paths: Vec<Vec<Vec<lent::ActorId<'a>>>>,
+    events: &'a [ours::Event],
+}
+
+impl<'a> Paths<'a> {
+    /// Prepares these events.
+    pub(super) fn of(events: &'a [ours::Event]) -> Self {
+        let paths = events.iter().filter_map(error_of).map(relay_paths).collect();
+        Self { paths, events }
+    }
+
+    /// The errors in them, which are lists of those inside them.
+    pub(super) fn errors(&'a self) -> Lowered<'a> {
+        let errors = self.events.iter().filter_map(error_of);
+        let errors = errors.zip(&self.paths).map(|(error, paths)| lend_error(error, paths));
+        Lowered {
+            errors: errors.collect(),
+            events: self.events,
+        }
+    }
+}
+
+/// Events as a guest reads them.
 pub(super) struct Lowered<'a> {
-    paths: Vec<Vec<lent::ActorId<'a>>>,
+    errors: Vec<LentError<'a>>,
     events: &'a [ours::Event],
 }
 
 impl<'a> Lowered<'a> {
-    /// Prepares these events.
-    pub(super) fn of(events: &'a [ours::Event]) -> Self {
-        let paths = events.iter().filter_map(error_of).map(relay_path).collect();
-        Self { paths, events }
-    }
-
     /// The events themselves.
     pub(super) fn events(&'a self) -> Vec<events::Event<'a>> {
-        let mut paths = self.paths.iter();
+        let mut errors = self.errors.iter();
         let convert = |each: &'a ours::Event| {
-            let path = error_of(each).and_then(|_| paths.next());
-            event(each, path.map_or(&[], Vec::as_slice))
+            let error = error_of(each).and_then(|_| errors.next());
+            event(each, error.map(LentError::lend))
         };
         self.events.iter().map(convert).collect()
+    }
+}
+
+struct LentError<'a> {
+    error: lent::BareError<'a>,
+    members: Vec<lent::Member<'a>>,
+}
+
+impl<'a> LentError<'a> {
+    fn lend(&'a self) -> lent::BoxedError<'a> {
+        lent::BoxedError {
+            error: self.error.clone(),
+            members: &self.members,
+        }
     }
 }
 
@@ -46,11 +78,14 @@ fn error_of(event: &ours::Event) -> Option<&ours::BoxedError> {
     }
 }
 
-fn relay_path(error: &ours::BoxedError) -> Vec<lent::ActorId<'_>> {
-    error.relay_path.iter().map(lend_id).collect()
+/// Of an error and each one inside it.
+fn relay_paths(error: &ours::BoxedError) -> Vec<Vec<lent::ActorId<'_>>> {
+    let paths = error.walk().map(|(_, error)| error.relay_path.iter().map(lend_id));
+    paths.map(Iterator::collect).collect()
 }
 
-fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::Event<'a> {
+/// One event, with the error in it, if there is one.
+fn event<'a>(event: &'a ours::Event, error: Option<lent::BoxedError<'a>>) -> events::Event<'a> {
     use ours::Event as E;
     match event {
         E::Start(start) => events::Event::Start(lend_start(start)),
@@ -96,20 +131,15 @@ fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::E
         }),
         E::Ended { context, outcome } => events::Event::Ended(events::Ended {
             context: *context,
-            outcome: lend_outcome(outcome, path),
+            outcome: lend_outcome(outcome, error),
         }),
         E::ChildUp { child, id } => events::Event::ChildUp(events::ChildUp {
             child: *child,
             id: lend_id(id),
         }),
-        E::ChildEnded {
-            child,
-            error,
-            rung,
-            fate,
-        } => events::Event::ChildEnded(events::ChildEnded {
+        E::ChildEnded { child, rung, fate, .. } => events::Event::ChildEnded(events::ChildEnded {
             child: *child,
-            error: error.as_deref().map(|error| lend_error(error, path)),
+            error,
             rung: lend_rung(*rung),
             fate: lend_fate(*fate),
         }),
@@ -118,12 +148,13 @@ fn event<'a>(event: &'a ours::Event, path: &'a [lent::ActorId<'a>]) -> events::E
             child: restarted.child,
             id: lend_id(&restarted.id),
         }),
-        E::ChildFailed { child, error, fatal } => events::Event::ChildFailed(events::ChildFailed {
+        E::ChildFailed { child, fatal, .. } => events::Event::ChildFailed(events::ChildFailed {
             child: *child,
-            error: lend_error(error, path),
+            error: error.expect("`error_of` finds that of every failure"),
             fatal: *fatal,
         }),
         E::NurseryClosed(nursery) => events::Event::NurseryClosed(*nursery),
+        E::Exit => events::Event::Exit,
     }
 }
 
@@ -214,8 +245,20 @@ fn lend_kind(kind: &ours::ErrorKind) -> lent::ErrorKind<'_> {
     }
 }
 
-fn lend_error<'a>(error: &'a ours::BoxedError, path: &'a [lent::ActorId<'a>]) -> lent::BoxedError<'a> {
-    lent::BoxedError {
+fn lend_error<'a>(error: &'a ours::BoxedError, paths: &'a [Vec<lent::ActorId<'a>>]) -> LentError<'a> {
+    let mut all = error.walk().zip(paths).map(|((depth, error), path)| lent::Member {
+        depth,
+        error: lend_bare(error, path),
+    });
+    let itself = all.next().expect("walking an error begins with itself");
+    LentError {
+        error: itself.error,
+        members: all.collect(),
+    }
+}
+
+fn lend_bare<'a>(error: &'a ours::BoxedError, path: &'a [lent::ActorId<'a>]) -> lent::BareError<'a> {
+    lent::BareError {
         kind: lend_kind(&error.kind),
         type_name: &error.type_name,
         message: &error.message,
@@ -224,13 +267,14 @@ fn lend_error<'a>(error: &'a ours::BoxedError, path: &'a [lent::ActorId<'a>]) ->
         relay_path: path,
         backtrace: error.backtrace.as_deref(),
         context: error.context,
+        omitted: error.omitted,
     }
 }
 
-fn lend_outcome<'a>(outcome: &'a ours::Outcome, path: &'a [lent::ActorId<'a>]) -> lent::Outcome<'a> {
+fn lend_outcome<'a>(outcome: &'a ours::Outcome, error: Option<lent::BoxedError<'a>>) -> lent::Outcome<'a> {
     match outcome {
         ours::Outcome::Returned(value) => lent::Outcome::Returned(value),
-        ours::Outcome::Failed(error) => lent::Outcome::Failed(lend_error(error, path)),
+        ours::Outcome::Failed(_) => lent::Outcome::Failed(error.expect("`error_of` finds that of every failure")),
         ours::Outcome::Cancelled(cancellation) => lent::Outcome::Cancelled(lend_cancellation(cancellation)),
     }
 }
@@ -342,15 +386,19 @@ fn directory(directory: nursery::Directory) -> ours::Directory {
 }
 
 pub(super) fn take_error(error: owned::BoxedError) -> ours::BoxedError {
+    let members = error.members.into_iter();
+    take_bare(error.error).with_members(members.map(|member| (member.depth, take_bare(member.error))))
+}
+
+fn take_bare(error: owned::BareError) -> ours::BoxedError {
     ours::BoxedError {
-        kind: take_kind(error.kind),
         type_name: error.type_name,
-        message: error.message,
         payload: error.payload.map(Bytes::from),
-        source: take_id(error.source),
         relay_path: error.relay_path.into_iter().map(take_id).collect(),
         backtrace: error.backtrace,
         context: error.context,
+        omitted: error.omitted,
+        ..ours::BoxedError::new(take_kind(error.kind), take_id(error.source), error.message)
     }
 }
 
@@ -404,8 +452,20 @@ fn take_kind(kind: owned::ErrorKind) -> ours::ErrorKind {
 }
 
 /// An error an operation is refused with.
-pub(super) fn give_error(error: ours::BoxedError) -> owned::BoxedError {
+pub(super) fn give_error(mut error: ours::BoxedError) -> owned::BoxedError {
+    let member = |(depth, error)| owned::Member {
+        depth,
+        error: give_bare(error),
+    };
+    let members = error.take_members().into_iter().map(member).collect();
     owned::BoxedError {
+        error: give_bare(error),
+        members,
+    }
+}
+
+fn give_bare(error: ours::BoxedError) -> owned::BareError {
+    owned::BareError {
         kind: give_kind(error.kind),
         type_name: error.type_name,
         message: error.message,
@@ -414,6 +474,7 @@ pub(super) fn give_error(error: ours::BoxedError) -> owned::BoxedError {
         relay_path: error.relay_path.iter().map(give_id).collect(),
         backtrace: error.backtrace,
         context: error.context,
+        omitted: error.omitted,
     }
 }
 

@@ -15,7 +15,7 @@ use super::access::{Access, PreopenedDir};
 use super::bindings::exports::{Guest, GuestPre};
 use super::budget::Budget;
 use super::component::Component;
-use super::convert::{self, Lowered};
+use super::convert::{self, Paths};
 use super::engine::Engine;
 use super::meter::{Meter, Stopwatch};
 use super::stopped::{KillSwitch, Stopped};
@@ -106,8 +106,9 @@ impl Instance {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
         let ((context, batch), events) = split(&events);
-        let lowered = Lowered::of(events);
-        let events = lowered.events();
+        let paths = Paths::of(events);
+        let errors = paths.errors();
+        let events = errors.events();
         let turn = self.guest.call_turn(&mut self.store, now, context, batch, &events);
         let turned = self.meter.watch(turn).await;
         turned

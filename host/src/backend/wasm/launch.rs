@@ -105,6 +105,10 @@ impl Body for WasmBody {
         Ok(self.instance.turn(now, events).await?)
     }
 
+    fn memory(&self) -> u64 {
+        self.instance.memory_bytes() as u64
+    }
+
     fn interrupter(&self) -> Arc<dyn Interrupt> {
         self.interrupter.clone()
     }

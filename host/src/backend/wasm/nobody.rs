@@ -100,5 +100,11 @@ impl Boundary for Nobody {
 
     fn cancel_self(&self, _reason: Option<String>) {}
 
+    fn on_exit(&self) -> Result<(), Refusal> {
+        Err(CLOSED)
+    }
+
+    fn exited(&self, _error: Option<Box<BoxedError>>) {}
+
     fn log(&self, _level: Level, _target: &str, _message: &str, _fields: &[(String, String)]) {}
 }

@@ -158,7 +158,8 @@ fn code(trap: Trap) -> String {
     code
 }
 
-/// The frames as the engine prints them (demangled, with places if the guest has them), without the heading.
+/// The frames as the engine prints them (demangled, with places if the guest has them), without the heading
+/// and without what a panic itself puts on the stack.
 fn frames(backtrace: &WasmBacktrace) -> Option<String> {
     if backtrace.frames().is_empty() {
         return None;
@@ -169,11 +170,79 @@ fn frames(backtrace: &WasmBacktrace) -> Option<String> {
         .skip(1)
         .map(|line| line.strip_prefix("  ").unwrap_or(line))
         .collect();
-    Some(bounded(&lines.join("\n")))
+    Some(bounded(&without_hashes(&below_panic(&lines).join("\n"))))
+}
+
+/// The frames from the one that panicked on; all of them if none did.
+fn below_panic<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
+    let is_frame = |line: &str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    let of_panic = |line: &&&str| line.contains("rust_begin_unwind") || line.contains("::panicking::");
+    let last = lines.iter().rposition(|line| of_panic(&line));
+    let rest = last.map_or(lines, |last| &lines[last + 1..]);
+    // The last such frame may have lines of its own that say where it is.
+    let first = rest.iter().position(|line| is_frame(line)).unwrap_or(0);
+    &rest[first..]
+}
+
+/// A text without the hashes that the compiler puts behind crates (`std[d123b7a1a2ed1472]`) and functions
+/// (`::h50fd9532a2a00b7a`): they tell nobody anything.
+fn without_hashes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['[', ':']) {
+        let (before, tail) = rest.split_at(at);
+        out.push_str(before);
+        match hash(tail) {
+            Some(length) => rest = &tail[length..],
+            None => {
+                out.push_str(&tail[..1]);
+                rest = &tail[1..];
+            }
+        }
+    }
+    out + rest
+}
+
+/// The length of the hash that this text begins with, if it does.
+fn hash(text: &str) -> Option<usize> {
+    let (digits, end) = match text.strip_prefix("::h") {
+        Some(digits) => (digits, ""),
+        None => (text.strip_prefix('[')?, "]"),
+    };
+    let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let closed = digits[length..].starts_with(end);
+    (length >= 15 && closed).then(|| text.len() - digits.len() + length + end.len())
 }
 
 /// At most [`limits::MESSAGE`] bytes of a text a guest had a hand in.
 pub(super) fn bounded(text: &str) -> String {
     let end = text.floor_char_boundary(limits::MESSAGE);
     text[..end].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{below_panic, without_hashes};
+
+    #[test]
+    fn a_backtrace_begins_where_the_panic_was() {
+        let lines = [
+            "0: 0x1 - a.wasm!abort",
+            "1: 0x2 - a.wasm!__rustc::rust_begin_unwind",
+            "2: 0x3 - a.wasm!core::panicking::panic_fmt",
+            "        at /rust/core/panicking.rs",
+            "3: 0x4 - a.wasm!mine",
+            "        at src/lib.rs:7",
+        ];
+        assert_eq!(below_panic(&lines), &lines[4..]);
+        assert_eq!(below_panic(&lines[4..]), &lines[4..], "no panic, nothing to leave out");
+    }
+
+    #[test]
+    fn names_lose_their_hashes_and_nothing_else() {
+        assert_eq!(
+            without_hashes("std[d123b7a1a2ed1472]::sys::f[0]::h50fd9532a2a00b7a at [u8; 4] a::hello"),
+            "std::sys::f[0] at [u8; 4] a::hello"
+        );
+    }
 }

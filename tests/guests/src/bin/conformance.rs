@@ -129,14 +129,34 @@ impl Conformance {
         callee::give_up(ctx, ()).await
     }
 
+    /// Fails with what others failed with, at the end of a route of actors.
+    async fn delegate(route: Vec<String>) -> Result<()> {
+        callee::delegate(route).await
+    }
+
     /// Traps.
     async fn die() -> Result<()> {
         callee::die(()).await
     }
 
+    /// Has a child that dies as often as it is started.
+    async fn troubled(component: String) -> Result<()> {
+        callee::troubled(component).await
+    }
+
     /// Has its whole actor cancelled.
     async fn resign() -> Result<()> {
         callee::resign(()).await
+    }
+
+    /// Registers exit hooks.
+    async fn hooked() -> Result<()> {
+        callee::hooked(()).await
+    }
+
+    /// Registers an exit hook that does not end.
+    async fn lingers() -> Result<()> {
+        callee::lingers(()).await
     }
 
     /// Pins a note to the actor's board.

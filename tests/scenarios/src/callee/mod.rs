@@ -1,21 +1,25 @@
 //! The endpoints that scenarios call.
 
+mod leaving;
 mod payloads;
 mod streams;
 mod subject;
+mod supervising;
 
 use futures_util::TryStreamExt;
 use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub use leaving::{HOOKS_HAVE_RUN, hooked, lingers};
 pub use payloads::{
-    Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, fail, relay, says, talks, tracks,
+    Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, delegate, fail, relay, says, talks, tracks,
 };
 pub use streams::{
     Unencodable, Wish, brief, cancels_first, consume, echo, fails_to_start, floods, never_opens, never_takes, numbers,
 };
 pub use subject::{Deed, Until, die, give_up, note, noted, notes, resign, subject};
+pub use supervising::troubled;
 
 /// Longer than any test takes.
 pub(crate) const FOREVER: std::time::Duration = std::time::Duration::from_secs(3600);

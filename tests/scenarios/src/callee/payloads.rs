@@ -229,3 +229,47 @@ pub async fn relay((mut route, failure): (Vec<String>, Failure)) -> Result<()> {
     })
     .await
 }
+
+/// ERR: has work done at the end of a route of actors, where all workers fail, each in a way of its own. Who
+/// is last but one says what it was at.
+///
+/// # Errors
+/// The group of what the workers failed with.
+pub async fn delegate(route: Vec<String>) -> Result<()> {
+    let Some((next, rest)) = route.split_first() else {
+        return quarrel().await;
+    };
+    let end = nursery(async |n| {
+        let next = n
+            .start_actor(Spec::component(next, format!("hop-{}", rest.len())))
+            .await?;
+        next.call::<(), _>("delegate", rest).await
+    })
+    .await;
+    match rest.is_empty() {
+        true => end.map_err(|error| error.wrap("cannot delegate")),
+        false => end,
+    }
+}
+
+/// Has four actors of its own fail, one after the other, so that none is cancelled for another's sake.
+async fn quarrel() -> Result<()> {
+    let mut errors = Vec::new();
+    for (name, failure) in [
+        ("refuses", Some(Failure::Refused)),
+        ("knows-not", Some(Failure::Unknown)),
+        ("misreads", Some(Failure::Foreign)),
+        ("dies", None),
+    ] {
+        let end = nursery(async |n| {
+            let worker = n.start_actor(Spec::this_component(name)).await?;
+            match failure {
+                Some(failure) => worker.call::<(), _>("fail", &failure).await,
+                None => worker.call("die", &()).await,
+            }
+        });
+        errors.extend(end.await.err());
+    }
+    let last = errors.split_off(2);
+    Err(Error::group(vec![Error::group(errors), Error::group(last)]))
+}

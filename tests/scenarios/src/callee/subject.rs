@@ -1,7 +1,7 @@
 //! The callee of the matrix "who cancels × when", and what can be done to its actor meanwhile.
 
 use serde::{Deserialize, Serialize};
-use steading_actor::{Context, Error, Result, Spec, current, nursery};
+use steading_actor::{Context, Error, Result, Spec, cancel_self, nursery};
 
 use super::FOREVER;
 use crate::notes;
@@ -107,7 +107,7 @@ pub async fn die((): ()) -> Result<()> {
 /// # Errors
 /// The cancellation.
 pub async fn resign((): ()) -> Result<()> {
-    current().actor().cancel_self(Some("resigned".to_owned()));
+    cancel_self("resigned");
     steading_actor::sleep(FOREVER).await
 }
 

@@ -2,6 +2,7 @@
 
 use steading_types::{BoxedError, Rung};
 
+use super::exit::Exit;
 use super::{Actor, Cancel, Fr, Model, NEVER, PEER_LOST, REQUESTED, State, TEARDOWN, Terminal};
 use crate::coverage::{ActorInput, Fault};
 use crate::digest;
@@ -102,6 +103,8 @@ impl Model {
             trap_owed: 0,
             kill_owed: 0,
             stopped_owed: None,
+            exit: Exit::default(),
+            exit_owed: false,
             loose_acks: Vec::new(),
             owed_events: 0,
             owed_frames: 0,
@@ -215,7 +218,7 @@ impl Model {
 
     /// Nobody is left who could be told.
     fn forget_events(&mut self, actor: usize) {
-        self.actors[actor].owed_events = 0;
+        (self.actors[actor].owed_events, self.actors[actor].exit_owed) = (0, false);
         for ctx in self.ctxs.iter_mut().filter(|ctx| ctx.actor == actor) {
             ctx.events = [0; 8];
         }
@@ -262,7 +265,7 @@ impl Model {
         let error = match state.stage {
             Stage::Serving | Stage::Stopped => return,
             Stage::Cancelling if state.live.iter().any(|ci| self.ctx(*ci).callee) => return,
-            Stage::Cancelling => (state.main_failed, state.force.rung()),
+            Stage::Cancelling => (state.exit.fails(state.main_failed), state.force.rung()),
             Stage::Dying { rung, asked: true, .. } if rung > 0 => (state.main_failed, rung),
             Stage::Dying { rung, .. } => (Some(true), rung),
         };
@@ -276,6 +279,10 @@ impl Model {
         if state.stage == Stage::Stopped || !state.live.is_empty() || !state.nurseries.is_empty() {
             return;
         }
+        if state.stage == Stage::Cancelling && self.waits_for_hooks(actor) {
+            return;
+        }
+        let state = &mut self.actors[actor];
         (state.stage, state.force) = (Stage::Stopped, Force::None);
         state.stopped_owed = Some(error);
     }

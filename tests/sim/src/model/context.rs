@@ -534,6 +534,7 @@ impl Model {
     /// The timers of an actor ring.
     pub fn timeout(&mut self, actor: usize) {
         self.escalate(actor);
+        self.exit_timeout(actor);
         self.start_due(actor);
         let mut due = std::mem::take(&mut self.scratch);
         due.clear();

@@ -169,12 +169,14 @@ impl Model {
         self.end(ci, outcome);
     }
 
-    /// The actor now may hand this error on as what it is.
+    /// The actor now may hand this error on as what it is, and each one inside it.
     pub fn remember(&mut self, actor: usize, error: &BoxedError) {
         let actor = &mut self.actors[actor];
-        actor.known_errors.push(digest::whole_error(error));
-        if let ErrorKind::Cancelled(by) = &error.kind {
-            actor.known_cancels.push(digest::cancellation(1, by));
+        for (_, error) in error.walk() {
+            actor.known_errors.push(digest::whole_error(error));
+            if let ErrorKind::Cancelled(by) = &error.kind {
+                actor.known_cancels.push(digest::cancellation(1, by));
+            }
         }
     }
 

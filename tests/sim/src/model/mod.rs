@@ -7,13 +7,14 @@
 //! inside one input, of slabs or of texts; the order that matters is the monitor's business.
 //!
 //! `context.rs` has the commands of contexts, `deliver.rs` the frames, `nursery.rs` nurseries and
-//! `supervision.rs` what becomes of the children in them, `actor.rs` the end of actors, `paid.rs` and
-//! `news.rs` what appears.
+//! `supervision.rs` what becomes of the children in them, `actor.rs` the end of actors and `exit.rs` their hooks,
+//! `paid.rs` and `news.rs` what appears.
 
 mod actor;
 mod cells;
 mod context;
 mod deliver;
+mod exit;
 mod news;
 mod nursery;
 mod paid;
@@ -312,6 +313,8 @@ pub struct Actor {
     trap_owed: u32,
     kill_owed: u32,
     stopped_owed: Option<(Option<bool>, u8)>,
+    exit: exit::Exit,
+    exit_owed: bool,
     /// Acks for contexts that are not there, by caller and its key.
     loose_acks: Vec<(usize, Key)>,
     owed_events: i64,
@@ -446,7 +449,7 @@ impl Model {
     pub fn due(&self, actor: usize) -> u64 {
         let contexts = self.actors[actor].live.iter().map(|ci| self.ctx(*ci).due()).min();
         let own = contexts.unwrap_or(NEVER).min(self.actors[actor].force.due());
-        own.min(self.next_restart(actor))
+        own.min(self.next_restart(actor)).min(self.exit_due(actor))
     }
 }
 

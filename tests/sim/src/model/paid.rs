@@ -271,7 +271,8 @@ impl Model {
         }
     }
 
-    /// I12: what a task returned is its actor's own, or was given to the actor before.
+    /// I12: what a task returned is its actor's own, or was given to the actor before; so is each error inside
+    /// one of its own.
     fn check_failed(&self, actor: usize, cancel: Option<Cancel>, error: &BoxedError) {
         let state = &self.actors[actor];
         let own = super::who(error.source.uuid) == actor as u64 && error.relay_path.is_empty();
@@ -279,8 +280,7 @@ impl Model {
             let Some((last, _)) = error.relay_path.split_last() else {
                 broken!("I12", "actor {actor} writes a foreign source into {error}")
             };
-            let hops = error.relay_path.len() - 1;
-            let known = state.known_errors.contains(&digest::error(error, hops));
+            let known = state.known_errors.contains(&digest::relayed_error(error));
             check!(
                 known && super::who(last.uuid) == actor as u64,
                 "I12",
@@ -296,6 +296,12 @@ impl Model {
                 "I12",
                 "actor {actor} forges a canceller: {error}"
             );
+        }
+        if own {
+            error
+                .members
+                .iter()
+                .for_each(|member| self.check_failed(actor, cancel, member));
         }
     }
 
@@ -328,6 +334,7 @@ impl Model {
             }
             Event::Ended { context, outcome } => self.ended_told(actor, *context, outcome),
             Event::Flow { context, .. } => self.pay_told(actor, *context, Ev::Flow),
+            Event::Exit => self.pay_exit(actor),
             // `told_of_child` and `told_closed`.
             Event::ChildUp { .. }
             | Event::ChildEnded { .. }

@@ -110,6 +110,12 @@ impl World {
                 self.model.cancel_self(actor);
                 self.core(actor).cancel_self(None);
             }
+            Kind::OnExit => {
+                let due = self.model.on_exit(actor);
+                let found = self.core(actor).on_exit();
+                self.agree("on_exit()", found, due);
+            }
+            Kind::Exited => self.exited(actor, op.a == 1),
             Kind::Interrupt => self.interrupt(actor),
             Kind::BeginMain => self.begin_main(number, actor),
             Kind::Die => {
@@ -130,6 +136,12 @@ impl World {
             _ => {}
         }
         self.settle(actor, op.flush, op.take);
+    }
+
+    fn exited(&mut self, actor: usize, fails: bool) {
+        let error = BoxedError::new(ErrorKind::EndpointError, self.actors[actor].id.clone(), "a hook failed");
+        self.model.exited(actor, fails);
+        self.core(actor).exited(fails.then(|| Box::new(error)));
     }
 
     fn interrupt(&mut self, actor: usize) {
@@ -354,7 +366,11 @@ impl World {
         };
         let somebody = id(op.b as usize);
         let own = |message| BoxedError::new(ErrorKind::EndpointError, self.actors[actor].id.clone(), message);
-        match op.c % 9 {
+        let seen_by_chance = |chance: u32| match seen.len() {
+            0 => own("nothing seen"),
+            count => seen[chance as usize % count].clone(),
+        };
+        match op.c % 13 {
             0..=2 if !seen.is_empty() => seen[op.b as usize % seen.len()].clone(),
             3 => BoxedError::new(ErrorKind::EndpointError, nobody, "forged"),
             4 => BoxedError::cancelled(cancelled_by(nobody.clone()), nobody),
@@ -364,6 +380,22 @@ impl World {
                 relay_path: vec![id(op.b as usize + 1), id(op.b as usize)],
                 ..BoxedError::new(ErrorKind::PayloadMismatch, somebody, "forged")
             },
+            8 => BoxedError {
+                members: vec![seen_by_chance(op.b), own("its own"), seen_by_chance(op.a)],
+                ..own("a group")
+            },
+            9 => BoxedError {
+                members: vec![seen_by_chance(op.a)],
+                ..seen_by_chance(op.b)
+            },
+            10 => BoxedError {
+                members: vec![BoxedError::new(ErrorKind::Killed, somebody, "forged")],
+                ..own("a wrapper")
+            },
+            11 => {
+                let seen = seen_by_chance(op.b);
+                seen.members.first().cloned().unwrap_or(seen)
+            }
             _ => own("its own"),
         }
     }

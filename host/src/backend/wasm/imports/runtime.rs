@@ -1,10 +1,11 @@
 //! `steading:actor/runtime`.
 
 use super::super::bindings::imports::runtime::Host;
-use super::super::bindings::imports::types::ActorId;
+use super::super::bindings::imports::types::{ActorId, BoxedError};
 use super::super::convert;
 use super::super::stopped::bounded;
 use super::super::view::{Panicked, State};
+use super::{Answer, answer};
 
 impl Host for State {
     fn self_id(&mut self) -> wasmtime::Result<ActorId> {
@@ -34,6 +35,16 @@ impl Host for State {
 
     fn cancel_self(&mut self, reason: Option<String>) -> wasmtime::Result<()> {
         self.boundary.cancel_self(reason);
+        Ok(())
+    }
+
+    fn on_exit(&mut self) -> Answer<()> {
+        answer(self.boundary.on_exit())
+    }
+
+    fn exited(&mut self, error: Option<BoxedError>) -> wasmtime::Result<()> {
+        self.boundary
+            .exited(error.map(|error| Box::new(convert::take_error(error))));
         Ok(())
     }
 }

@@ -1,0 +1,199 @@
+//! What actors do, for who runs them: `--tree`, `--stats`, and what SIGUSR1 asks for.
+//!
+//! All of it on standard error, beside whatever the actors write there; with `--json` as one object a line.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use steading::{ActorStatus, ContextStatus, Host, Snapshot, TaskStatus, Totals};
+
+use super::ActorArgs;
+use super::output::{Output, bytes, table};
+
+/// Actors that have ended and are told of one by one.
+const REMEMBERED: usize = 1024;
+/// How long after a change the tree is written: what changes together is seen together, and a program that
+/// starts actors without end does not fill the screen.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// What the user wants to see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    tree: bool,
+    stats: bool,
+    output: Output,
+}
+
+impl Watch {
+    pub(crate) fn of(args: &ActorArgs, output: Output) -> Self {
+        Self {
+            tree: args.tree,
+            stats: args.stats,
+            output,
+        }
+    }
+
+    /// How many ended actors the host has to remember.
+    pub(crate) fn history(self) -> usize {
+        if self.tree || self.stats { REMEMBERED } else { 0 }
+    }
+
+    /// Writes the tree whenever actors have come or gone. Never ends by itself.
+    pub(crate) async fn follow(self, host: &Host) {
+        if !self.tree {
+            return std::future::pending().await;
+        }
+        let mut seen = 0;
+        loop {
+            host.wait_change(seen).await;
+            tokio::time::sleep(SETTLED).await;
+            // Of what came in the meantime, the tree that is written now tells too.
+            seen = host.wait_change(u64::MAX).await;
+            self.show(&host.snapshot());
+        }
+    }
+
+    fn show(self, snapshot: &Snapshot) {
+        match self.output.json {
+            true => self.output.note(&tree_object(&snapshot.actors).to_string()),
+            false => self
+                .output
+                .note(&format!("{}:\n{snapshot}", counted(snapshot.actors.len(), "alive"))),
+        }
+    }
+
+    /// The last word, when every actor has ended.
+    pub(crate) fn conclude(self, host: &Host) {
+        let snapshot = host.snapshot();
+        if self.tree {
+            self.show_all(&snapshot);
+        }
+        if self.stats {
+            let totals = snapshot.totals();
+            match self.output.json {
+                true => self.output.note(&stats_object(&totals).to_string()),
+                false => self.output.note(&stats_table(&totals)),
+            }
+        }
+    }
+
+    fn show_all(self, snapshot: &Snapshot) {
+        let all = [&snapshot.actors[..], &snapshot.ended[..]].concat();
+        if self.output.json {
+            return self.output.note(&tree_object(&all).to_string());
+        }
+        let ever: u64 = snapshot.totals().iter().map(|totals| totals.actors).sum();
+        let earlier = match ever.saturating_sub(all.len() as u64) {
+            0 => String::new(),
+            more => format!(", the last of {}", more + all.len() as u64),
+        };
+        let heading = format!("{}{earlier}", counted(all.len(), "in all"));
+        self.output
+            .note(&format!("{heading}:\n{}", snapshot.tree().with_ended()));
+    }
+}
+
+/// Every actor with every task, and what each waits for.
+pub(crate) fn dump(host: &Host, output: Output) {
+    let snapshot = host.snapshot();
+    match output.json {
+        true => output.note(&tree_object(&snapshot.actors).to_string()),
+        false => output.note(&format!("{}:\n{snapshot:#}", counted(snapshot.actors.len(), "alive"))),
+    }
+}
+
+fn counted(actors: usize, how: &str) -> String {
+    match actors {
+        1 => format!("1 actor {how}"),
+        actors => format!("{actors} actors {how}"),
+    }
+}
+
+fn stats_table(totals: &[Totals]) -> String {
+    let heading = ["actor", "actors", "contexts", "turns", "cpu", "memory", "restarts"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    rows.extend(totals.iter().map(|totals| {
+        vec![
+            totals.name.clone(),
+            totals.actors.to_string(),
+            totals.contexts.to_string(),
+            totals.turns.to_string(),
+            format!("{:.1?}", totals.cpu),
+            bytes(totals.memory),
+            totals.restarts.to_string(),
+        ]
+    }));
+    table(&rows)
+}
+
+fn stats_object(totals: &[Totals]) -> Value {
+    let row = |totals: &Totals| {
+        json!({
+            "name": totals.name,
+            "actors": totals.actors,
+            "alive": totals.alive,
+            "contexts": totals.contexts,
+            "turns": totals.turns,
+            "cpu_seconds": totals.cpu.as_secs_f64(),
+            "memory": totals.memory,
+            "restarts": totals.restarts,
+        })
+    };
+    json!({ "stats": totals.iter().map(row).collect::<Vec<_>>() })
+}
+
+fn tree_object(actors: &[ActorStatus]) -> Value {
+    json!({ "tree": actors.iter().map(actor).collect::<Vec<_>>() })
+}
+
+fn actor(actor: &ActorStatus) -> Value {
+    json!({
+        "id": actor.id.to_string(),
+        "name": &*actor.id.name,
+        "uuid": actor.id.uuid.to_string(),
+        "parent": actor.parent.as_ref().map(|parent| parent.uuid.to_string()),
+        "depth": actor.depth,
+        "state": actor.stage,
+        "end": actor.end,
+        "age_seconds": actor.age.as_secs_f64(),
+        "component": actor.component,
+        "endpoints": actor.endpoints,
+        "contexts": actor.contexts.iter().map(context).collect::<Vec<_>>(),
+        "contexts_ever": actor.contexts_ever,
+        "tasks": actor.tasks.iter().map(task).collect::<Vec<_>>(),
+        "children": actor.children.iter().map(|child| child.uuid.to_string()).collect::<Vec<_>>(),
+        "memory": actor.memory,
+        "memory_limit": actor.memory_limit,
+        "turns": actor.turns,
+        "cpu_seconds": actor.cpu.as_secs_f64(),
+        "running_seconds": actor.running.map(|running| running.as_secs_f64()),
+        "timer_seconds": actor.timer.map(|timer| timer.as_secs_f64()),
+        "restarts": actor.restarts,
+        "inbox_bytes": actor.inbox_bytes,
+    })
+}
+
+fn context(context: &ContextStatus) -> Value {
+    json!({
+        "endpoint": context.endpoint,
+        "side": if context.is_caller { "caller" } else { "callee" },
+        "peer": context.peer.to_string(),
+        "state": context.state,
+        "age_seconds": context.age.as_secs_f64(),
+        "canceller": context.canceller.as_ref().map(ToString::to_string),
+        "queued": context.queued,
+        "queued_bytes": context.queued_bytes,
+        "credit": context.credit,
+        "credit_bytes": context.credit_bytes,
+    })
+}
+
+fn task(task: &TaskStatus) -> Value {
+    json!({
+        "endpoint": task.endpoint,
+        "caller": task.caller.to_string(),
+        "age_seconds": task.age.as_secs_f64(),
+        "canceller": task.canceller.as_ref().map(ToString::to_string),
+        "waits": task.waits.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}

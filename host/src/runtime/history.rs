@@ -1,0 +1,134 @@
+//! Actors that have ended: as many as the embedder wants remembered, and sums of the rest.
+//!
+//! Off unless it is asked for. Bounded in both: what is not remembered one by one any more is added up by
+//! name, and beyond so many names under one for all others.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::lock;
+use super::snapshot::{ActorStatus, Snapshot};
+
+/// Names that are added up each for itself.
+const NAMES: usize = 1024;
+/// Stands for all other names.
+const OTHERS: &str = "(others)";
+
+/// What all actors of one name have used together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The name.
+    pub name: String,
+    /// Actors there were, those alive included.
+    pub actors: u64,
+    /// Of these, how many are alive.
+    pub alive: u64,
+    /// Contexts they have had, of both sides.
+    pub contexts: u64,
+    /// Turns they took.
+    pub turns: u64,
+    /// Time their turns had a thread.
+    pub cpu: Duration,
+    /// The most bytes of linear memory that one of them has had.
+    pub memory: u64,
+    /// Restarts.
+    pub restarts: u64,
+}
+
+impl Totals {
+    fn of(actor: &ActorStatus) -> Self {
+        Self {
+            name: actor.id.name.to_string(),
+            actors: 1,
+            alive: u64::from(actor.end.is_none()),
+            contexts: actor.contexts_ever,
+            turns: actor.turns,
+            cpu: actor.cpu,
+            memory: actor.memory,
+            // Each of them is one restart, however many there were before it.
+            restarts: u64::from(actor.restarts > 0),
+        }
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.actors += more.actors;
+        self.alive += more.alive;
+        self.contexts += more.contexts;
+        self.turns += more.turns;
+        self.cpu += more.cpu;
+        self.memory = self.memory.max(more.memory);
+        self.restarts += more.restarts;
+    }
+}
+
+impl Snapshot {
+    /// What actors have used, by name. Those that have ended count if the host has a
+    /// [`history`](crate::HostBuilder::history).
+    pub fn totals(&self) -> Vec<Totals> {
+        let mut sums = Sums::default();
+        self.earlier.iter().for_each(|totals| sums.add(totals));
+        let actors = self.actors.iter().chain(&self.ended);
+        actors.map(Totals::of).for_each(|totals| sums.add(&totals));
+        sums.0.into_values().collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sums(BTreeMap<String, Totals>);
+
+impl Sums {
+    fn add(&mut self, totals: &Totals) {
+        let name = match self.0.len() < NAMES || self.0.contains_key(&totals.name) {
+            true => &totals.name,
+            false => OTHERS,
+        };
+        let sum = self.0.entry(name.to_owned()).or_insert_with(|| Totals {
+            name: name.to_owned(),
+            ..Totals::default()
+        });
+        sum.add(totals);
+    }
+}
+
+/// The actors of one host that have ended.
+#[derive(Debug)]
+pub(crate) struct History {
+    room: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    ended: VecDeque<ActorStatus>,
+    earlier: Sums,
+}
+
+impl History {
+    pub(crate) fn new(room: usize) -> Self {
+        let kept = Mutex::default();
+        Self { room, kept }
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.room > 0
+    }
+
+    pub(crate) fn add(&self, actor: ActorStatus) {
+        let mut kept = lock(&self.kept);
+        kept.ended.push_back(actor);
+        if kept.ended.len() > self.room
+            && let Some(oldest) = kept.ended.pop_front()
+        {
+            kept.earlier.add(&Totals::of(&oldest));
+        }
+    }
+
+    pub(super) fn look(&self) -> (Vec<ActorStatus>, Vec<Totals>) {
+        let kept = lock(&self.kept);
+        (
+            kept.ended.iter().cloned().collect(),
+            kept.earlier.0.values().cloned().collect(),
+        )
+    }
+}
