@@ -24,7 +24,7 @@
 //! | I16 only its subtree | model: no cancel that nobody asked for |
 //! | I17 nurseries close last | monitor: nobody of it lives or is between two lives; model: when, and once |
 //! | I18 parents end last | world: whoever leaves has no child that has not; model: `Stopped` is owed then, once |
-//! | I19 no failure is lost | model: each is told, or the next one starts for it; monitor: told before the end, or no end |
+//! | I19 no failure is lost | model: told, or what the next one starts for; monitor: told before the end, or no end |
 //! | I20 restarts ≤ intensity | monitor: by when failures came, by child and nursery; model: who, when, with whom |
 //! | I21 I25 empty in the end | episode: everybody has left within a bound of depth, every counter is 0 |
 //! | I23 I24 credit | monitor: what is out ≤ window; model: admission and give-back exact |
