@@ -68,7 +68,7 @@ impl World {
             }
             Kind::Release => {
                 op.callee = rng.one_in(self.plan.stale);
-                return if op.callee {
+                return if op.callee && !rng.one_in(2) {
                     self.choose_any_tag(rng, op)
                 } else {
                     self.choose_side(rng, op)
@@ -236,7 +236,9 @@ impl World {
         if rng.one_in(self.plan.stale) {
             return self.choose_any_tag(rng, op);
         }
-        if rng.one_in(4)
+        // Not to end what is seldom: it is there to be met.
+        let often = if op.kind == Kind::Finish { 16 } else { 2 };
+        if rng.one_in(often)
             && let Some(tag) = self.rare_pair()
         {
             op.who = tag;

@@ -217,6 +217,8 @@ pub struct Report {
     pub reached: usize,
     /// Those that were not, in words.
     pub missing: Vec<String>,
+    /// Those that were, and how often: the rarest first.
+    pub rarest: Vec<(u64, String)>,
     /// Those that were, and are said to be out of reach.
     pub surprising: Vec<String>,
 }
@@ -333,6 +335,7 @@ impl Coverage {
             Verdict::ALL,
             unreachable::verdict,
         );
+        report.rarest.sort_unstable();
         report
     }
 }
@@ -361,6 +364,8 @@ fn tell<A: Copy, B: Copy, const S: usize, const I: usize>(
                     report.reached += usize::from(*count > 0);
                     if *count == 0 {
                         report.missing.push(cell());
+                    } else {
+                        report.rarest.push((*count, cell()));
                     }
                 }
             }

@@ -22,14 +22,17 @@
 //! | I14 acked or escalated | model: acks owed and after terminals; ladders within two graces; callers' time-outs |
 //! | I15 idempotent | monitor: one `Cancel` frame and event a side |
 //! | I16 only its subtree | model: no cancel that nobody asked for |
-//! | I17 I18 I19 | model and world: nurseries and actors end after their children, and say whether they failed |
-//! | I21 I25 empty in the end | episode: everybody has left, every counter is 0 |
+//! | I17 nurseries close last | monitor: nobody of it lives or is between two lives; model: when, and once |
+//! | I18 parents end last | world: whoever leaves has no child that has not; model: `Stopped` is owed then, once |
+//! | I19 no failure is lost | model: told, or what the next one starts for; monitor: told before the end, or no end |
+//! | I20 restarts ≤ intensity | monitor: by when failures came, by child and nursery; model: who, when, with whom |
+//! | I21 I25 empty in the end | episode: everybody has left within a bound of depth, every counter is 0 |
 //! | I23 I24 credit | monitor: what is out ≤ window; model: admission and give-back exact |
 //! | I26 bounded work | world: outputs and events of one input ≤ a multiple of what the actor holds |
 //! | I27 determinism | runner: every 64th seed runs twice, with equal fingerprints |
 //! | I28 one event with its chain | model: one `Ended`, equal to what was sent; relays grow by one hop |
 //!
-//! I20 and I22 have no part in the core yet.
+//! I22 has no part in the core: capabilities are the shell's.
 
 pub mod choose;
 pub mod coverage;

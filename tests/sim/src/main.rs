@@ -10,7 +10,10 @@ const USAGE: &str =
 sim --seed SEED                                                       run one seed, and say all about it
   --mutant NAME   with a broken variant of the core (feature `mutants`)
   --prove         every broken variant in turn; fails if one is not found (feature `mutants`)
-  --coverage      list the cells that were not reached, and fail if there are any";
+  --coverage      list the cells that were not reached, and fail if there are any; and the rarest that were";
+
+/// How many rare cells are listed.
+const SELDOM: usize = 12;
 
 #[derive(Default)]
 struct Args {
@@ -109,6 +112,8 @@ fn go(args: &Args) -> ExitCode {
     let report = tally.coverage.report();
     if args.coverage {
         report.missing.iter().for_each(|cell| println!("missing     {cell}"));
+        let rarest = report.rarest.iter().take(SELDOM);
+        rarest.for_each(|(count, cell)| println!("{count:<11} {cell}"));
     }
     report.surprising.iter().for_each(|cell| println!("surprising  {cell}"));
     match tally.find {

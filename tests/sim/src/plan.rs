@@ -143,12 +143,10 @@ fn is_fault(kind: Kind) -> bool {
     )
 }
 
-fn weights(rng: &mut Rng) -> [u32; KINDS.len()] {
+fn weights(rng: &mut Rng, sluggish: bool) -> [u32; KINDS.len()] {
     let faults = rng.below(4);
     // One in five has tasks that are cancelled and do not end, so that patience runs out while they talk.
     let stubborn = rng.one_in(5);
-    // In one of six frames are slow, so that timers ring before answers come.
-    let sluggish = rng.one_in(6);
     KINDS.map(|kind| {
         let weight = match is_fault(kind) {
             true if rng.below(4) > faults => 0,
@@ -158,6 +156,8 @@ fn weights(rng: &mut Rng) -> [u32; KINDS.len()] {
         };
         match kind {
             Kind::Deliver if sluggish => base(kind) * 64 / 4,
+            // An error overtakes data that is still on its way to a task that waits for what it owns: seldom.
+            Kind::Reject if sluggish => base(kind) * 64 * 6,
             Kind::Finish if stubborn => base(kind) * 64 / 32,
             Kind::Cancel | Kind::Pass if stubborn => base(kind) * 64 * 2,
             _ => weight,
@@ -174,8 +174,8 @@ fn is_clockwork(kind: Kind) -> bool {
 }
 
 /// Each kind as often as it weighs; at least once if it weighs anything and there is room.
-fn table(rng: &mut Rng, lazy: [u64; 2], supervised: bool) -> [Kind; 256] {
-    let mut weights = weights(rng);
+fn table(rng: &mut Rng, lazy: [u64; 2], supervised: bool, sluggish: bool) -> [Kind; 256] {
+    let mut weights = weights(rng, sluggish);
     if supervised {
         for kind in [Kind::Die, Kind::ChildDone, Kind::CancelSelf, Kind::Spawn] {
             weights[kind as usize] += base(kind) * 64 * rng.pick(&[0, 2, 8]) as u32;
@@ -198,7 +198,7 @@ fn table(rng: &mut Rng, lazy: [u64; 2], supervised: bool) -> [Kind; 256] {
     table
 }
 
-fn limits(rng: &mut Rng, crowded: bool) -> Limits {
+fn limits(rng: &mut Rng, crowded: bool, sluggish: bool) -> Limits {
     let tight = rng.one_in(3) && !crowded;
     let ms = |from: &[u64], rng: &mut Rng| rng.pick(from) * MS;
     Limits {
@@ -215,7 +215,7 @@ fn limits(rng: &mut Rng, crowded: bool) -> Limits {
         ]),
         payload: rng.pick(&[1 << 20, 4096, 64]),
         batch: rng.pick(&[128 << 10, 256]),
-        start_timeout: ms(&[10_000, 700, 20], rng),
+        start_timeout: ms(if sluggish { &[700, 20, 2] } else { &[10_000, 700, 20] }, rng),
         cancel_grace: ms(&[500, 50], rng),
         trap_grace: ms(&[100, 10], rng),
         cancel_timeout: ms(&[1_000, 1_000, 30], rng),
@@ -293,16 +293,18 @@ impl Plan {
         };
         let lazy = [rng.pick(&[0, 0, 64, 200]), rng.pick(&[0, 0, 64, 200])];
         let supervised = rng.one_in(3);
+        // In one of six frames are slow, so that timers ring before answers come.
+        let sluggish = rng.one_in(6);
         let crowded = rng.one_in(256);
         let parents = if crowded { crowd(rng) } else { parents(rng) };
         Self {
             seed,
             steps: rng.pick(&[60, 200, 500, 1_000, 2_000]),
             encoded: rng.one_in(12),
-            limits: limits(rng, crowded),
+            limits: limits(rng, crowded, sluggish),
             most_actors: parents.len().max(6) + rng.below(4),
             parents,
-            table: table(rng, lazy, supervised),
+            table: table(rng, lazy, supervised, sluggish),
             lazy_flush: lazy[0],
             lazy_take: lazy[1],
             jump: rng.pick(&[1, 20, 200, 2_000]),
