@@ -213,7 +213,10 @@ impl<P: Clone> Core<P> {
             return (Fate::Fatal, Some(Box::new(error)));
         };
         line.recent.add(now);
-        supervisor.recent.add(now);
+        // Nobody forgets what nobody counts.
+        if all.is_some() {
+            supervisor.recent.add(now);
+        }
         let seed = id.uuid.low ^ u64::from(line.restarts).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let wait = restart.backoff.delay(earlier, seed);
         line.due = if mutant!(self, BackoffIgnored) {
