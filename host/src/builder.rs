@@ -10,6 +10,7 @@ use steading_types::{ComponentRef, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
 use crate::config::{Stdio, Workers};
+use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
 
@@ -25,6 +26,7 @@ pub struct HostBuilder {
     encode_frames: bool,
     inline_files: bool,
     history: usize,
+    faults: Option<Arc<dyn FaultPlan>>,
     engine: EngineConfig,
 }
 
@@ -38,6 +40,7 @@ impl Default for HostBuilder {
             encode_frames: false,
             inline_files: false,
             history: 0,
+            faults: None,
             engine: EngineConfig::default(),
         }
     }
@@ -120,6 +123,13 @@ impl HostBuilder {
         self
     }
 
+    /// What is to go wrong, and where. For tests.
+    #[doc(hidden)]
+    pub fn faults(mut self, plan: Arc<dyn FaultPlan>) -> Self {
+        self.faults = Some(plan);
+        self
+    }
+
     /// Builds the host.
     ///
     /// # Errors
@@ -145,7 +155,7 @@ impl HostBuilder {
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
         };
-        let runtime = Runtime::new(executor, options, self.history);
+        let runtime = Runtime::new(executor, options, self.faults, self.history);
         Ok(Host {
             runtime,
             engine,

@@ -28,6 +28,8 @@ mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
 pub use limits::{Amount, Limit};
+#[doc(hidden)]
+pub use runtime::faults::{Fault, FaultPlan};
 pub use runtime::{ActorStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree, Wait};
 /// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
 pub use steading_actor::schema::Schema;

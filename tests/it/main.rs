@@ -25,6 +25,7 @@ mod snapshot;
 mod spin;
 mod streams;
 mod supervising;
+mod sweep;
 mod tasks;
 mod timers;
 mod traps;

@@ -55,6 +55,42 @@ pub fn story_with(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncF
     }
 }
 
+/// Many episodes on one host and one thread, over both kinds of link: where nothing else runs, the same things
+/// happen in the same order each time. The body watches over its episodes itself ([`episode`]).
+///
+/// # Panics
+/// When the body panics, or leaves something behind.
+pub fn sweep(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Host, &str)) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(rayon::current_num_threads() > 0, "the pool has threads");
+    for (link, encode) in LINKS {
+        let held = Held::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime without threads can be had");
+        runtime.block_on(async {
+            let host = change(host().encode_frames(encode)).build();
+            body(&host.expect("tests have a host"), link).await;
+        });
+        runtime.shutdown_timeout(WATCHDOG);
+        held.check(link);
+    }
+}
+
+/// Plays an episode to its end, and until nothing of it is left.
+///
+/// # Panics
+/// When it hangs, or leaves something behind.
+pub async fn episode<T>(host: &Host, what: &str, body: impl Future<Output = T>) -> T {
+    let end = watched(host, what, body).await;
+    watched(host, &format!("what {what} left behind"), host.wait_quiescent()).await;
+    assert!(
+        host.snapshot().is_quiescent(),
+        "{what}: still alive: {:#?}",
+        host.snapshot()
+    );
+    end
+}
+
 /// One telling: runtime, host, story, and the end of all three.
 fn tell(
     encode: bool,
@@ -68,10 +104,7 @@ fn tell(
         .build()?;
     let end = runtime.block_on(async {
         let host = change(host().encode_frames(encode)).build()?;
-        let end = watched(&host, "the story", body(&host)).await;
-        watched(&host, "what the story left behind", host.wait_quiescent()).await;
-        assert!(host.snapshot().is_quiescent(), "still alive: {:#?}", host.snapshot());
-        end
+        episode(&host, "the story", body(&host)).await
     });
     runtime.shutdown_timeout(WATCHDOG);
     end

@@ -372,6 +372,22 @@ impl Error {
         }
     }
 
+    /// Whether this says that an actor is dead, and of what.
+    pub(crate) fn is_death(&self) -> bool {
+        let kind = self.boxed().map(|error| &error.kind);
+        kind.is_some_and(|kind| {
+            matches!(
+                kind,
+                ErrorKind::Panic | ErrorKind::Trap(_) | ErrorKind::Killed | ErrorKind::Limit(_) | ErrorKind::Internal
+            )
+        })
+    }
+
+    /// Whether this only says that an actor is gone, and the other of what it died.
+    pub(crate) fn is_echo_of(&self, death: &Self) -> bool {
+        self.kind() == ErrorKind::LinkClosed && self.source_actor() == death.source_actor()
+    }
+
     /// Are these the same failure, seen twice?
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if is_same(a, b))

@@ -450,6 +450,8 @@ fn raise<T>(actor: &Actor, body: Result<T>, failures: Vec<Error>) -> Result<T> {
             list.push(error);
         }
     }
+    let deaths: Vec<_> = real.iter().filter(|error| error.is_death()).cloned().collect();
+    real.retain(|error| !deaths.iter().any(|death| error.is_echo_of(death)));
     if !real.is_empty() {
         return Err(Error::group(real));
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions, PortalKey,
-    Refusal, Rung, Spec, Supervision,
+    ActorId, Boundary, BoxedError, Ending, ErrorKind, Event, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions,
+    PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
 use super::children::{Grants, Prepared};
@@ -166,7 +166,7 @@ impl Cell {
     }
 
     /// Feeds frames to the core and lets time pass; returns its events, and whether there are effects.
-    pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> (Vec<steading_types::Event>, bool) {
+    pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> (Vec<Event>, bool) {
         let mut state = self.lock();
         self.feed(&mut state, frames, now);
         let events = state.core.take_events();
@@ -188,6 +188,29 @@ impl Cell {
             state.core.handle_timeout(now);
         }
         self.dispatch(state);
+    }
+
+    /// A call of one of its endpoints of which no core knows, with nothing for arguments.
+    pub(crate) fn call_out_of_nowhere(&self, endpoint: &str) -> Option<Event> {
+        let endpoints = &self.code.as_ref()?.description().endpoints;
+        let endpoint = endpoints.iter().position(|known| known.name == endpoint)?;
+        Some(Event::Start(Start {
+            // No core gets this far.
+            context: Key::MAX,
+            endpoint: u32::try_from(endpoint).ok()?,
+            args: steading_actor::encode(&()).ok()?.into(),
+            caller: self.inbox.id().clone(),
+            deadline: None,
+            window: Window::DEFAULT,
+        }))
+    }
+
+    /// Whatever of it waits for a time has that time now.
+    pub(crate) fn expire(&self) {
+        let mut state = self.lock();
+        if let Some(due) = state.core.next_deadline() {
+            state.core.handle_timeout(due);
+        }
     }
 
     /// Sends what the core decided.

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use steading_types::{Boundary, BoxedError, ErrorKind, Event, NO_DEADLINE, Rung};
+use steading_types::{ActorId, Boundary, BoxedError, Cancellation, Cause, ErrorKind, Event, NO_DEADLINE, Rung};
 use tokio::time::Sleep;
 
 use super::cell::{Cell, Effect};
+use super::faults::Fault;
 use super::inbox::Delivery;
 use super::story;
 
@@ -155,7 +156,7 @@ impl<B: Body> Driver<B> {
         let mut woken = true;
         while self.done.is_none() {
             let now = self.cell.now();
-            woken |= self.cell.inbox.take_all(&mut self.frames);
+            woken |= self.receive().await;
             let (events, effects) = self.cell.absorb(&mut self.frames, now);
             if effects {
                 self.perform_idle();
@@ -175,6 +176,41 @@ impl<B: Body> Driver<B> {
             }
         }
         self.leave();
+    }
+
+    /// Takes what has come; whether that was a nudge. With a plan of faults, only the next frame.
+    async fn receive(&mut self) -> bool {
+        let runtime = self.cell.runtime.clone();
+        let Some(plan) = &runtime.faults else {
+            return self.cell.inbox.take_all(&mut self.frames);
+        };
+        let nudged = self.cell.inbox.take_one(&mut self.frames);
+        if let (Some(next), true) = (self.frames.first(), self.body.is_some())
+            && let Some(fault) = plan.before(self.cell.inbox.id(), next.frame.kind())
+        {
+            self.suffer(fault).await;
+        }
+        nudged
+    }
+
+    /// A fault, with the turns it causes; the frame it comes before is handled after them.
+    async fn suffer(&mut self, fault: Fault) {
+        let next = std::mem::take(&mut self.frames);
+        let now = self.cell.now();
+        let mut calls = Vec::new();
+        match fault {
+            Fault::Kill => self.cell.with(|core| core.force()),
+            Fault::Cancel(canceller) => self.cell.with(|core| core.cancel_actor_now(on_purpose(&canceller))),
+            Fault::Expire => self.cell.expire(),
+            Fault::Call(endpoint) => calls.extend(self.cell.call_out_of_nowhere(&endpoint)),
+        }
+        let (mut events, effects) = self.cell.absorb(&mut self.frames, now);
+        if effects {
+            self.perform_idle();
+        }
+        events.extend(calls);
+        while !events.is_empty() && self.turn(now, std::mem::take(&mut events)).await {}
+        self.frames = next;
     }
 
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> bool {
@@ -206,6 +242,10 @@ impl<B: Body> Driver<B> {
         // Nearly every turn ends here: nothing is set up for the others.
         if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
             return result;
+        }
+        if self.cell.runtime.faults.is_some() {
+            // Frames that came in the middle of a turn would be points that nobody can find again.
+            return turn.await;
         }
         loop {
             let deadline = self.cell.next_core_deadline();
@@ -306,6 +346,14 @@ impl<B: Body> Driver<B> {
         self.cell.retire();
         self.cell.with(|core| core.ended(error, rung));
         self.cell.flush();
+    }
+}
+
+fn on_purpose(canceller: &str) -> Cancellation {
+    Cancellation {
+        canceller: ActorId::new(canceller, super::mint_uuid()),
+        reason: Some("on purpose".to_owned()),
+        cause: Cause::Requested,
     }
 }
 

@@ -92,7 +92,7 @@ impl Inbox {
                     if queue.start_bytes > INBOX_BYTES {
                         return Err(Rejected::Overloaded);
                     }
-                    queue.start_bytes += start.args.len() + size_of::<steading_proto::frame::Start>();
+                    queue.start_bytes += start_bytes(start);
                 }
                 queue.control.push_back(delivery);
             }
@@ -172,6 +172,24 @@ impl Inbox {
         nudged
     }
 
+    /// As [`take_all`](Self::take_all), but no more than the next frame.
+    pub(crate) fn take_one(&self, into: &mut Vec<Delivery>) -> bool {
+        let mut queue = self.lock();
+        let next = queue.control.pop_front().or_else(|| queue.data.pop_front());
+        if let Some(Delivery { frame, .. }) = &next {
+            match (frame.lane(), frame) {
+                (Lane::Data, _) => queue.data_bytes -= frame.payload_len(),
+                (Lane::Control, Frame::Start(start)) => queue.start_bytes -= start_bytes(start),
+                (Lane::Control, _) => {}
+            }
+        }
+        into.extend(next);
+        if std::mem::take(&mut queue.crowded) {
+            self.room.notify_waiters();
+        }
+        std::mem::take(&mut queue.nudged)
+    }
+
     /// Takes no more frames, and hands back what was not read.
     pub(crate) fn close(&self, into: &mut Vec<Delivery>) {
         self.lock().closed = true;
@@ -215,6 +233,11 @@ impl Inbox {
         }
         notified.await;
     }
+}
+
+/// What a call that waits to be accepted counts.
+fn start_bytes(start: &steading_proto::frame::Start) -> usize {
+    start.args.len() + size_of::<steading_proto::frame::Start>()
 }
 
 impl fmt::Debug for Inbox {

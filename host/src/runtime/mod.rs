@@ -9,6 +9,7 @@
 pub(crate) mod cell;
 pub(crate) mod children;
 pub(crate) mod driver;
+pub(crate) mod faults;
 pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;
@@ -54,6 +55,8 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
 pub(crate) struct Runtime {
     pub(crate) clock: Clock,
     pub(crate) options: Options,
+    /// What is to go wrong on purpose: in tests.
+    pub(crate) faults: Option<Arc<dyn faults::FaultPlan>>,
     executor: Executor,
     components: Mutex<BTreeMap<String, Arc<dyn Launch>>>,
     /// For snapshots and interrupts; never in the way of a message.
@@ -109,10 +112,16 @@ impl Drop for Executor {
 
 impl Runtime {
     /// `history` is how many ended actors are remembered.
-    pub(crate) fn new(executor: Executor, options: Options, history: usize) -> Arc<Self> {
+    pub(crate) fn new(
+        executor: Executor,
+        options: Options,
+        faults: Option<Arc<dyn faults::FaultPlan>>,
+        history: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             clock: Clock::start(),
             options,
+            faults,
             executor,
             components: Mutex::default(),
             cells: Mutex::default(),

@@ -241,7 +241,10 @@ impl<P: Clone> Core<P> {
             (room || unlimited || own_only).then_some(()).ok_or(all)?;
         }
         line.recent.add(now);
-        supervisor.recent.add(now);
+        // Nobody forgets what nobody counts.
+        if supervisor.rules.intensity.is_some() {
+            supervisor.recent.add(now);
+        }
         Ok(earlier)
     }
 
