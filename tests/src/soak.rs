@@ -17,6 +17,8 @@ use steading::{AbsorbedExt as _, Code, Context, Error, Host, Portal, Restart, Re
 const SAMPLES: u64 = 60;
 /// Of these, the first that do not count.
 const WARM_UP: u64 = SAMPLES / 2;
+/// How long a task that is over may take to go.
+const GONE: Duration = Duration::from_millis(100);
 /// Children of a root, and of each of these: with the one above them, fifty.
 const TREE: [u32; 2] = [7, 6];
 const ACTORS_IN_TREE: u64 = 50;
@@ -92,6 +94,8 @@ struct Meter<'a> {
     stage: Stage,
     begun: Instant,
     lives: u64,
+    /// Tasks there were when the fewest were alive.
+    fewest: usize,
 }
 
 impl<'a> Meter<'a> {
@@ -108,10 +112,22 @@ impl<'a> Meter<'a> {
             stage,
             begun: Instant::now(),
             lives: 0,
+            fewest: usize::MAX,
         }
     }
 
-    fn sample(&mut self, lives: u64) {
+    /// A task that is over may take a moment to go, also when its parent has heard of its end.
+    async fn settle(&mut self) {
+        let until = Instant::now() + GONE;
+        let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        while alive() > self.fewest && Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
+        self.fewest = self.fewest.min(alive());
+    }
+
+    async fn sample(&mut self, lives: u64) {
+        self.settle().await;
         self.lives += lives;
         let held = Held {
             lives: self.lives,
@@ -177,7 +193,7 @@ async fn lives(mut meter: Meter<'_>, code: &Code, count: u64) -> Result<Stage> {
             root_of_lives(meter.host, code).await?;
         }
         meter.host.wait_quiescent().await;
-        meter.sample(roots * LIVES_IN_ROOT);
+        meter.sample(roots * LIVES_IN_ROOT).await;
     }
     Ok(meter.end())
 }
@@ -202,7 +218,7 @@ async fn trees(mut meter: Meter<'_>, code: &Code, count: u64) -> Result<Stage> {
             tree(meter.host, code).await?;
         }
         meter.host.wait_quiescent().await;
-        meter.sample(trees * ACTORS_IN_TREE);
+        meter.sample(trees * ACTORS_IN_TREE).await;
     }
     Ok(meter.end())
 }
@@ -235,7 +251,7 @@ async fn restarts(mut meter: Meter<'_>, code: &Code, count: u64) -> Result<Stage
                 for _ in 0..share(count) {
                     phoenix = next_life(&phoenix).await?;
                 }
-                meter.sample(share(count));
+                meter.sample(share(count)).await;
             }
             nursery.cancel("enough");
             Ok(())
@@ -275,7 +291,7 @@ async fn each_share(stream: &Stream<u64, u64>, meter: &mut Meter<'_>, share: u64
         stream.send(share).await?;
         let memory = stream.next().await?.unwrap_or_default();
         meter.stage.memory.push(memory);
-        meter.sample(share);
+        meter.sample(share).await;
     }
     Ok(())
 }
@@ -299,8 +315,7 @@ impl Stage {
         slopes.get(slopes.len() / 2).copied().unwrap_or(0.0)
     }
 
-    /// The least that something was in the first quarter after the warm-up, and in the last. The least, as a task
-    /// that is over may take a moment to go, also when its parent has heard of it.
+    /// The least that something was in the first quarter after the warm-up, and in the last.
     fn ends(&self, of: impl Fn(&Held) -> usize) -> (usize, usize) {
         let samples = self.counted();
         let quarter = samples.len() / 4;
