@@ -319,6 +319,13 @@ impl Host {
         self.engine.report()
     }
 
+    /// Instances and memories that the engine's pool has given out and not got back; `None` without a pool. For
+    /// tests: what no actor holds is held by a leak.
+    #[doc(hidden)]
+    pub fn lent(&self) -> Option<u64> {
+        self.engine.lent()
+    }
+
     /// What the compile cache holds; `None` without one.
     pub fn cache_report(&self) -> Option<CacheReport> {
         let cache = self.engine.cache()?;

@@ -22,6 +22,7 @@ mod payloads;
 mod schema;
 mod sharing;
 mod snapshot;
+mod soak;
 mod spin;
 mod streams;
 mod supervising;

@@ -8,6 +8,7 @@
 
 mod capture;
 mod leaks;
+pub mod soak;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

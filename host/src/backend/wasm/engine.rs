@@ -106,6 +106,12 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
+    /// Instances and memories that the pool has given out and not got back; `None` without a pool.
+    pub(crate) fn lent(&self) -> Option<u64> {
+        let metrics = self.0.wasmtime.pooling_allocator_metrics()?;
+        Some(metrics.component_instances() + metrics.memories() as u64)
+    }
+
     /// Starts an engine. A pool or a cache that cannot be had is reported, not an error.
     pub(crate) fn new(config: &EngineConfig) -> Result<Self, LoadError> {
         let failed = |error: &dyn fmt::Display| LoadError::Engine {

@@ -1,0 +1,43 @@
+//! A short share of the endurance run. The whole of it is `cargo run --release -p steading-tests --bin soak`.
+
+use peak_alloc::PeakAlloc;
+use steading_tests::host;
+use steading_tests::soak::{Bounds, Plan, run};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const PLAN: Plan = Plan {
+    lives: 3_000,
+    trees: 60,
+    restarts: 1_200,
+    children: 1_200,
+};
+
+/// The heap is exact, so that its bound is narrow also here: two bytes for each life. Pages are not, and what is
+/// this run's share of a narrow bound is less than one of them.
+const BOUNDS: Bounds = Bounds {
+    heap: 2048.0,
+    resident: 512.0 * 1024.0,
+    maps: 32,
+};
+
+#[test]
+fn nothing_is_left_of_thousands_of_lives() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .expect("threads can be had");
+    let stages = runtime.block_on(async {
+        // A pool so small that all of it has been used once when the warm-up is over.
+        let host = host().max_actors(64).build().expect("tests have a host");
+        run(&host, PLAN, || MEMORY.current_usage()).await
+    });
+    let mut faults = Vec::new();
+    for stage in stages.expect("no actor fails") {
+        println!("{stage}");
+        faults.extend(stage.faults(&BOUNDS));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
