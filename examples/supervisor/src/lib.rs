@@ -37,8 +37,8 @@ impl Shop {
         loop {
             let failure = baker.call::<String, _>("bake", &()).await;
             println!("baker number {}: {}", baker.restarts() + 1, failure.unwrap_err().kind());
-            println!("{}", clerk.call::<String, _>("greet", &()).await?);
             baker = baker.successor().await?;
+            println!("{}", clerk.call::<String, _>("greet", &()).await?);
         }
     }
 }
