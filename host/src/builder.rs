@@ -303,6 +303,22 @@ impl Host {
     pub async fn wait_quiescent(&self) {
         self.runtime.wait_idle().await;
     }
+    /// Fails unless nothing is alive: to be called where every root has ended, most of all at the end of a test.
+    /// A root that has returned has left nothing; one that was dropped is torn down in the background, which
+    /// [`wait_quiescent`](Self::wait_quiescent) waits for.
+    ///
+    /// # Panics
+    /// When an actor is alive, with the tree of all that are, their tasks, and what these wait for.
+    #[track_caller]
+    pub fn assert_quiescent(&self) {
+        // Counted apart from the list: an actor is in both for as long as anything of it is left.
+        let (alive, snapshot) = (self.runtime.alive(), self.snapshot());
+        assert!(
+            alive == 0 && snapshot.is_quiescent(),
+            "{alive} actors are alive where none should be:\n{snapshot:#}"
+        );
+    }
+
 
     /// How the engine was set up on this machine, for `doctor`.
     pub fn engine_report(&self) -> &Report {

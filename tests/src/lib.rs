@@ -70,7 +70,7 @@ fn tell(
         let host = change(host().encode_frames(encode)).build()?;
         let end = watched(&host, "the story", body(&host)).await;
         watched(&host, "what the story left behind", host.wait_quiescent()).await;
-        assert!(host.snapshot().is_quiescent(), "still alive: {:#?}", host.snapshot());
+        host.assert_quiescent();
         end
     });
     runtime.shutdown_timeout(WATCHDOG);
