@@ -234,7 +234,8 @@ impl Host {
         code
     }
 
-    /// Adds a native actor, which can then be started like any other.
+    /// Adds a native actor, which can then be started like any other. Endpoints that hold this very host keep it
+    /// alive for ever: they are a part of it.
     pub fn register_native(&self, actor: NativeActor) -> Code {
         let code = NativeCode::new(&actor.name, &actor.docs, actor.endpoints);
         let code = SharedNative(Arc::new(code));
@@ -260,7 +261,10 @@ impl Host {
     /// when nothing of the tree is left (semantics 10).
     ///
     /// # Errors
-    /// What left the body, or what ended the tree: semantics 5 and 7.
+    /// What left the body, or what ended the tree: semantics 5 and 7. `InvalidOperation` within an actor, be it a
+    /// root or an endpoint: a scope does not end before what it has started (semantics 1), and another tree
+    /// would not end with it. Children are what [`nursery`](crate::nursery) is for; a tree of its own is begun
+    /// outside, by a task of the embedder's runtime.
     ///
     /// # Cancel safety
     /// Dropped, the tree is cancelled and torn down in the background; [`Host::wait_quiescent`] waits.
@@ -299,10 +303,6 @@ impl Host {
         self.runtime.wait_change(seen).await
     }
 
-    /// Waits until no actor is left. Cancel-safe.
-    pub async fn wait_quiescent(&self) {
-        self.runtime.wait_idle().await;
-    }
     /// Fails unless nothing is alive: to be called where every root has ended, most of all at the end of a test.
     /// A root that has returned has left nothing; one that was dropped is torn down in the background, which
     /// [`wait_quiescent`](Self::wait_quiescent) waits for.
@@ -319,6 +319,10 @@ impl Host {
         );
     }
 
+    /// Waits until no actor is left. Cancel-safe.
+    pub async fn wait_quiescent(&self) {
+        self.runtime.wait_idle().await;
+    }
 
     /// How the engine was set up on this machine, for `doctor`.
     pub fn engine_report(&self) -> &Report {
@@ -398,6 +402,7 @@ impl Code {
             env: Vec::new(),
             memory: None,
             restart: steading_types::Restart::default(),
+            log_level: None,
         }
     }
 
