@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec, Supervision,
+    ActorId, Boundary, BoxedError, Cause, Ending, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec,
+    Supervision,
 };
 
 use crate::bindings::steading::actor::{context, log, nursery, runtime, stream, types};
@@ -48,8 +49,8 @@ impl Boundary for WitBoundary {
         refused(context::finish(context, &convert::ending(ending)))
     }
 
-    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
-        refused(context::cancel(context, reason.as_deref()))
+    fn cancel(&self, context: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
+        refused(context::cancel(context, reason.as_deref(), &convert::cause_back(cause)))
     }
 
     fn release(&self, context: Key) {
@@ -84,8 +85,8 @@ impl Boundary for WitBoundary {
         nursery::spawn(nursery, &convert::spec(spec)).map_err(convert::boxed_error)
     }
 
-    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
-        nursery::cancel(nursery, reason.as_deref());
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>, cause: Cause) {
+        nursery::cancel(nursery, reason.as_deref(), &convert::cause_back(cause));
     }
 
     fn nursery_close(&self, nursery: Key) {
@@ -118,14 +119,13 @@ impl Boundary for WitBoundary {
         runtime::exited(error.map(|error| convert::boxed_error_back(*error)).as_ref());
     }
 
+    fn log_level(&self) -> Option<Level> {
+        log::enabled().map(convert::level_back)
+    }
+
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
         log::write(convert::level(level), target, message, fields);
     }
-}
-
-/// The most verbose level the host keeps.
-pub(crate) fn log_level() -> Option<Level> {
-    log::enabled().map(convert::level_back)
 }
 
 /// Says why the trap that follows is a panic.

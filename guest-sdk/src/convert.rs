@@ -158,18 +158,22 @@ fn cancellation(cancellation: types::Cancellation) -> Cancellation {
 }
 
 fn cancellation_back(cancellation: Cancellation) -> types::Cancellation {
-    use types::Cause as C;
     types::Cancellation {
         canceller: actor_id_back(cancellation.canceller),
         reason: cancellation.reason,
-        cause: match cancellation.cause {
-            Cause::Requested => C::Requested,
-            Cause::Deadline => C::Deadline,
-            Cause::ParentTeardown => C::ParentTeardown,
-            Cause::Interrupt => C::Interrupt,
-            Cause::Budget(kind) => C::Budget(kind),
-            Cause::PeerLost => C::PeerLost,
-        },
+        cause: cause_back(cancellation.cause),
+    }
+}
+
+pub(crate) fn cause_back(cause: Cause) -> types::Cause {
+    use types::Cause as C;
+    match cause {
+        Cause::Requested => C::Requested,
+        Cause::Deadline => C::Deadline,
+        Cause::ParentTeardown => C::ParentTeardown,
+        Cause::Interrupt => C::Interrupt,
+        Cause::Budget(kind) => C::Budget(kind),
+        Cause::PeerLost => C::PeerLost,
     }
 }
 
@@ -320,6 +324,7 @@ pub(crate) fn spec(spec: Spec) -> nursery::ActorSpec {
         env: spec.env,
         memory: spec.memory,
         restart: supervision::restart(spec.restart),
+        log_level: spec.log_level.map(level),
     }
 }
 

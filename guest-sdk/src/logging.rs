@@ -17,7 +17,7 @@ use crate::boundary::{self, WitBoundary};
 /// Sends `log` records, `tracing` events and panics to the host.
 pub(crate) fn install(boundary: Arc<WitBoundary>) {
     std::panic::set_hook(Box::new(report_panic));
-    let Some(level) = boundary::log_level() else { return };
+    let Some(level) = boundary.log_level() else { return };
     log::set_max_level(filter(level));
     let forwarder = Forwarder { boundary, level };
     // Refused only if the actor has installed one of its own, which it is free to do.

@@ -244,7 +244,8 @@ impl Host {
         code
     }
 
-    /// Adds a native actor, which can then be started like any other.
+    /// Adds a native actor, which can then be started like any other. Endpoints that hold this very host keep it
+    /// alive for ever: they are a part of it.
     pub fn register_native(&self, actor: NativeActor) -> Code {
         let code = NativeCode::new(&actor.name, &actor.docs, actor.endpoints);
         let code = SharedNative(Arc::new(code));
@@ -270,7 +271,10 @@ impl Host {
     /// when nothing of the tree is left (semantics 10).
     ///
     /// # Errors
-    /// What left the body, or what ended the tree: semantics 5 and 7.
+    /// What left the body, or what ended the tree: semantics 5 and 7. `InvalidOperation` within an actor, be it a
+    /// root or an endpoint: a scope does not end before what it has started (semantics 1), and another tree
+    /// would not end with it. Children are what [`nursery`](crate::nursery) is for; a tree of its own is begun
+    /// outside, by a task of the embedder's runtime.
     ///
     /// # Cancel safety
     /// Dropped, the tree is cancelled and torn down in the background; [`Host::wait_quiescent`] waits.
@@ -307,6 +311,22 @@ impl Host {
     /// Cancel-safe.
     pub async fn wait_change(&self, seen: u64) -> u64 {
         self.runtime.wait_change(seen).await
+    }
+
+    /// Fails unless nothing is alive: to be called where every root has ended, most of all at the end of a test.
+    /// A root that has returned has left nothing; one that was dropped is torn down in the background, which
+    /// [`wait_quiescent`](Self::wait_quiescent) waits for.
+    ///
+    /// # Panics
+    /// When an actor is alive, with the tree of all that are, their tasks, and what these wait for.
+    #[track_caller]
+    pub fn assert_quiescent(&self) {
+        // Counted apart from the list: an actor is in both for as long as anything of it is left.
+        let (alive, snapshot) = (self.runtime.alive(), self.snapshot());
+        assert!(
+            alive == 0 && snapshot.is_quiescent(),
+            "{alive} actors are alive where none should be:\n{snapshot:#}"
+        );
     }
 
     /// Waits until no actor is left. Cancel-safe.
@@ -399,6 +419,7 @@ impl Code {
             env: Vec::new(),
             memory: None,
             restart: steading_types::Restart::default(),
+            log_level: None,
         }
     }
 

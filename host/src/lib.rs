@@ -40,7 +40,7 @@ pub use steading_actor::{
     Parameter, Payloads, Policy, Portal, Ready, Restart, RestartWhen, Result, Rung, Running, Side, Signature, Spec,
     State, Strategy, Stream, StreamOptions, Subscription, Supervisor, TaskGroup, TrySend, Window, cancel_self,
     cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts, move_on_after, nursery,
-    on_exit, race, schema, scope, shared, shield, sleep, sleep_until, timeout,
+    on_exit, race, schema, scope, shared, shield, sleep, sleep_until, timeout, try_current,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;

@@ -59,7 +59,7 @@ async fn a_native_actor_is_called_streamed_with_and_cancelled() {
             .unwrap();
         assert_eq!(n, 1000);
         host.wait_quiescent().await;
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
     }
 }
 

@@ -50,7 +50,7 @@ async fn story(body: impl AsyncFn(Portal) -> Result<()>) {
             end
         });
         end.await.unwrap();
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
     }
 }
 

@@ -77,9 +77,22 @@ impl Running {
     }
 }
 
+/// A grace that is longer than anybody waits here, so that nothing is ended by force.
+const NO_FORCE: [&str; 2] = ["--grace", "60000"];
+
+/// CAN-8: a child serves, everybody waits.
 #[test]
-fn one_interrupt_ends_a_tree_that_waits() {
-    let running = Running::ready(&["run", PATIENT]);
+fn can_8_one_interrupt_ends_a_tree_that_waits() {
+    let running = Running::ready(&[&["run", PATIENT], &NO_FORCE[..]].concat());
+    running.interrupt();
+    let complaint = running.ends();
+    assert!(complaint.contains("interrupt"), "{complaint}");
+}
+
+/// CAN-9: children for one call each, started by another task than the one that waits.
+#[test]
+fn can_9_one_interrupt_ends_children_that_another_task_started() {
+    let running = Running::ready(&[&["run", PATIENT, "--endpoint", "sleepers"], &NO_FORCE[..]].concat());
     running.interrupt();
     let complaint = running.ends();
     assert!(complaint.contains("interrupt"), "{complaint}");
@@ -181,9 +194,10 @@ fn a_second_interrupt_does_not_wait_for_the_grace() {
     running.ends();
 }
 
+/// CAN-11: it does not take force, and so not the time that comes before it.
 #[test]
-fn one_interrupt_ends_a_nursery_that_waits_for_a_forgotten_child() {
-    let running = Running::ready(&["run", PATIENT, "--endpoint", "daemon"]);
+fn can_11_one_interrupt_ends_a_nursery_that_waits_for_a_forgotten_child() {
+    let running = Running::ready(&[&["run", PATIENT, "--endpoint", "daemon"], &NO_FORCE[..]].concat());
     running.interrupt();
     running.ends();
 }

@@ -65,7 +65,30 @@ fn an_interrupt_cancels_the_tree_and_names_its_cause() {
             Some(Cause::Interrupt),
             "{error}"
         );
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_alive_where_nothing_should_be_is_named() {
+    story(async |host| {
+        host.assert_quiescent();
+        let end = tree(host, async || {
+            let found = std::panic::catch_unwind(AssertUnwindSafe(|| host.assert_quiescent()));
+            let text = *found
+                .expect_err("ten are alive")
+                .downcast::<String>()
+                .expect("it is text");
+            assert!(text.contains("10 actors are alive"), "{text}");
+            assert!(
+                text.contains("level-8") && text.contains("task `nested_wait`"),
+                "{text}"
+            );
+            host.interrupt();
+        });
+        failed(end.await);
+        host.assert_quiescent();
         Ok(())
     });
 }
@@ -74,7 +97,7 @@ fn an_interrupt_cancels_the_tree_and_names_its_cause() {
 fn a_kill_ends_the_tree_at_once() {
     story(async |host| {
         failed(tree(host, async || host.kill()).await);
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
         Ok(())
     });
 }
@@ -90,7 +113,7 @@ fn a_dropped_root_is_torn_down_in_the_background() {
             _ = is_ripe.fuse() => {}
         }
         host.wait_quiescent().await;
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
         Ok(())
     });
 }
@@ -101,7 +124,7 @@ fn a_root_whose_body_panics_is_torn_down_all_the_same() {
         let tree = tree(host, async || panic!("the embedder's own"));
         assert!(AssertUnwindSafe(tree).catch_unwind().await.is_err());
         host.wait_quiescent().await;
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
         Ok(())
     });
 }

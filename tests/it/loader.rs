@@ -137,7 +137,7 @@ fn a_component_says_what_it_offers_without_being_started() {
             "{:?}",
             code.imports()
         );
-        assert!(host.snapshot().is_quiescent());
+        host.assert_quiescent();
         Ok(())
     });
 }

@@ -76,10 +76,13 @@ const TABLE: [(Who, [&str; 5]); 12] = [
         "cancelled by me → cancelled by me; returned 7; callee returned",
     ]),
     (Who::Deadline, [
-        "→ the time is up; callee cancelled by me",
-        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; callee cancelled by me",
-        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; callee cancelled by me",
-        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; callee cancelled by me",
+        "→ the time is up; callee cancelled by me (deadline passed)",
+        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; \
+         callee cancelled by me (deadline passed)",
+        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; \
+         callee cancelled by me (deadline passed)",
+        "cancelled by me (deadline passed) → the time is up; self-cancelled cc ca by me; \
+         callee cancelled by me (deadline passed)",
         "cancelled by me (deadline passed) → the time is up; returned 7; callee returned",
     ]),
     // "A stored foreign error wins."

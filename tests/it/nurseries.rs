@@ -208,7 +208,7 @@ fn one_child_fails_and_all_its_siblings_are_gone_when_the_nursery_ends() {
             })
             .await;
         assert!(failed(end).message().contains("on purpose"));
-        assert!(host.snapshot().is_quiescent(), "{:?}", alive(host));
+        host.assert_quiescent();
         assert!(begun.elapsed() < Duration::from_secs(10), "nobody had to be killed");
         Ok(())
     });
@@ -237,7 +237,7 @@ fn an_actor_that_dies_takes_its_children_along() {
         let end: Result<()> = with_actor(host, NURSERIES, async |guest| guest.call("die_over_child", &()).await).await;
         let error = failed(end);
         assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
-        assert!(host.snapshot().is_quiescent(), "{:?}", alive(host));
+        host.assert_quiescent();
         Ok(())
     });
 }

@@ -3,7 +3,7 @@
 //! Who calls is a native root, a native actor, or a guest; who is called is a guest, or a native actor
 //! with the same functions. Everything is told over both kinds of link, and nothing may be left behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use steading::{Cause, Endpoint, Error, Host, HostBuilder, NativeActor, Result, Spec, nursery};
@@ -12,8 +12,10 @@ use steading_tests::scenarios::{Case, GUEST, NATIVE, callee};
 use steading_tests::story_with;
 
 /// What is told here is who ends what. That a busy machine is late must not bring the ladder into it.
+const GRACE: Duration = Duration::from_secs(10);
+
 fn patient(builder: HostBuilder) -> HostBuilder {
-    builder.cancel_grace(Duration::from_secs(10))
+    builder.cancel_grace(GRACE)
 }
 
 /// Runs every case in every pairing, over both kinds of link, and tells of all that failed.
@@ -46,12 +48,14 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Case>) {
 pub(crate) fn check_interrupted(case: &Case) {
     story_with(patient, async |host| {
         load(host)?;
+        let begun = Instant::now();
         for callee in [GUEST, NATIVE] {
             interrupted(case, callee, interrupted_root(host, case, callee).await)?;
             for caller in [GUEST, NATIVE] {
                 interrupted(case, callee, interrupted_inside(host, case, caller, callee).await)?;
             }
         }
+        assert!(begun.elapsed() < GRACE, "nobody had to be ended by force");
         Ok(())
     });
 }
@@ -144,6 +148,11 @@ fn native() -> NativeActor {
         .endpoint(Endpoint::plain("die", callee::die))
         .endpoint(Endpoint::plain("troubled", callee::troubled))
         .endpoint(Endpoint::plain("resign", callee::resign))
+        .endpoint(Endpoint::plain("fails_after", callee::fails_after))
+        .endpoint(Endpoint::plain("breaks_down", callee::breaks_down))
+        .endpoint(Endpoint::plain("generation", callee::generation))
+        .endpoint(Endpoint::plain("levels", callee::levels))
+        .endpoint(Endpoint::plain("level", callee::level))
         .endpoint(Endpoint::plain("hooked", callee::hooked))
         .endpoint(Endpoint::plain("lingers", callee::lingers))
         .endpoint(Endpoint::plain("note", callee::note))

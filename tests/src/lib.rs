@@ -84,11 +84,7 @@ pub fn sweep(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Ho
 pub async fn episode<T>(host: &Host, what: &str, body: impl Future<Output = T>) -> T {
     let end = watched(host, what, body).await;
     watched(host, &format!("what {what} left behind"), host.wait_quiescent()).await;
-    assert!(
-        host.snapshot().is_quiescent(),
-        "{what}: still alive: {:#?}",
-        host.snapshot()
-    );
+    host.assert_quiescent();
     end
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use steading_types::{BoxedError, ErrorKind, Outcome};
+use steading_types::{BoxedError, Cause, ErrorKind, Outcome};
 
 use crate::codec;
 use crate::context::Context;
@@ -149,10 +149,18 @@ async fn leave_with_error(link: &Arc<Link>, error: Error) -> Error {
         state.local_error.get_or_insert_with(|| error.clone());
         state.cancel_implied |= implied && state.outcome.is_none();
     });
-    link.cancel(None);
+    link.cancel(None, cause_of(&error));
     // A callee that does not answer in time is the host's trouble by now, and never better news than `error`.
     bounded(link).await.ok();
     precedence(link, error)
+}
+
+/// On which ground the callee is cancelled by a block that ends like this.
+fn cause_of(error: &Error) -> Cause {
+    match error.cancellation() {
+        Some(cancellation) if cancellation.cause == Cause::Deadline => Cause::Deadline,
+        _ => Cause::Requested,
+    }
 }
 
 /// Waits for the end of the callee whatever happens to the current scope, but not for ever.

@@ -143,7 +143,8 @@ impl<S, R, St> Context<S, R, St> {
         let Some(ends_body) = self.link.note_cancel(own) else {
             return;
         };
-        self.link.cancel((!reason.is_empty()).then(|| reason.to_owned()));
+        self.link
+            .cancel((!reason.is_empty()).then(|| reason.to_owned()), Cause::Requested);
         if let Some(scope) = scope.filter(|_| ends_body) {
             scope.cancel(self.link.actor.cancellation(reason, Cause::Requested));
         }

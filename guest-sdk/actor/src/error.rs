@@ -388,6 +388,11 @@ impl Error {
         self.kind() == ErrorKind::LinkClosed && self.source_actor() == death.source_actor()
     }
 
+    /// Is this how a task failed, and not its whole actor?
+    pub(crate) fn is_of_a_task(&self) -> bool {
+        is_of_a_task(&self.kind())
+    }
+
     /// Are these the same failure, seen twice?
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || matches!((self.boxed(), other.boxed()), (Some(a), Some(b)) if is_same(a, b))
@@ -422,9 +427,14 @@ fn is_same(a: &BoxedError, b: &BoxedError) -> bool {
 }
 
 fn is_alike(a: &BoxedError, b: &BoxedError) -> bool {
+    let is_task_alike = a.context == b.context || !is_of_a_task(&a.kind);
+    a.source == b.source && a.kind == b.kind && a.message == b.message && is_task_alike
+}
+
+/// Is this how a task fails, and not its whole actor?
+fn is_of_a_task(kind: &ErrorKind) -> bool {
     use ErrorKind::{EndpointError, NotStarted, Overrun, PayloadMismatch};
-    let is_of_a_task = matches!(a.kind, EndpointError | NotStarted | Overrun | PayloadMismatch);
-    a.source == b.source && a.kind == b.kind && a.message == b.message && (a.context == b.context || !is_of_a_task)
+    matches!(kind, EndpointError | NotStarted | Overrun | PayloadMismatch)
 }
 
 impl From<Repr> for Error {

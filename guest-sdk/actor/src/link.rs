@@ -356,7 +356,7 @@ impl Link {
     }
 
     /// Asks the host for a cancel, once.
-    pub(crate) fn cancel(&self, reason: Option<String>) {
+    pub(crate) fn cancel(&self, reason: Option<String>, cause: Cause) {
         let mut state = lock(&self.state);
         if state.cancel_sent || state.outcome.is_some() {
             return;
@@ -364,7 +364,7 @@ impl Link {
         state.cancel_sent = true;
         state.flush(self);
         // Refused only if the context has ended meanwhile, which is what was asked for.
-        self.actor.boundary().cancel(self.key, reason).ok();
+        self.actor.boundary().cancel(self.key, reason, cause).ok();
     }
 
     /// The user cancels, from the body's own task or not: whether that ends the body at once. One that waits

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{Cause, Fate, Key, Spec, Supervision};
+use steading_types::{Cause, ErrorKind, Fate, Key, Spec, Strategy, Supervision};
 
 use crate::children::{Children, Line, LineState, Scope};
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ struct Shared {
     actor: Actor,
     key: Key,
     node: Arc<Node>,
+    strategy: Strategy,
     queue: Mutex<Queue>,
 }
 
@@ -156,15 +157,19 @@ impl Nursery {
     /// Asks every child to end; the body goes on. An empty `reason` is none.
     pub fn cancel(&self, reason: &str) {
         let reason = (!reason.is_empty()).then(|| reason.to_owned());
-        self.0.actor.boundary().nursery_cancel(self.0.key, reason);
+        self.0
+            .actor
+            .boundary()
+            .nursery_cancel(self.0.key, reason, Cause::Requested);
     }
 
-    /// A failure that the host knows nothing of: it arose before there was a child.
-    fn fail(&self, error: &Error) {
+    /// A failure that the host knows nothing of: it arose before there was a child, or was read when there was none
+    /// any more.
+    fn fail(&self, error: &Error, fatal: bool) {
         let mut after = Aftermath::default();
         self.0.actor.with_children(|children| {
             if let Some(nursery) = children.nursery(self.0.key) {
-                nursery.fail(error.clone(), true, &mut after);
+                nursery.fail(error.clone(), fatal, &mut after);
             }
         });
         after.run();
@@ -249,7 +254,7 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
     };
     let (line, args) = start().await.inspect_err(|error| {
         if !error.is_cancelled() {
-            nursery.fail(error);
+            nursery.fail(error, true);
         }
     })?;
     let mut last = None;
@@ -280,12 +285,30 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         boundary.cancel_actor(portal.key(), None).ok();
         return false;
     }
+    if failure.is_some_and(|error| is_gone(error, portal)) {
+        // Its end, which is on its way, says why; that there is nobody to call is no failure of its own.
+        return portal.closed().await.is_ok() && !line.look(|state| state.over);
+    }
     let failure = failure.map(|error| Box::new(error.to_boxed(nursery.0.actor.me())));
-    // Refused if it died of it, and was decided on already: then its end says the same.
-    if matches!(boundary.child_done(portal.key(), failure), Ok(Fate::Over | Fate::Fatal)) {
+    let fate = boundary.child_done(portal.key(), failure);
+    if matches!(fate, Ok(Fate::Over | Fate::Fatal)) {
         return false;
     }
-    portal.closed().await.is_ok() && !line.look(|state| state.over)
+    let starts_again = portal.closed().await.is_ok() && !line.look(|state| state.over);
+    match result {
+        // Refused, as it is dead already. If it died of this, its end says the same. But if it was asked to end,
+        // and ended well while what the call failed with was still to be read, nobody else tells.
+        Err(error) if fate.is_err() && !starts_again && error.is_of_a_task() => {
+            nursery.fail(error, nursery.0.strategy == Strategy::OneCancelsAll);
+        }
+        _ => {}
+    }
+    starts_again
+}
+
+/// Did the call fail because the child was dead when it came?
+fn is_gone(error: &Error, child: &Portal) -> bool {
+    error.kind() == ErrorKind::LinkClosed && error.source_actor() == Some(child.id())
 }
 
 /// An open nursery. Dropped early, its children are cancelled and it takes no more.
@@ -301,6 +324,7 @@ impl Held {
     fn open(actor: Actor, rules: Supervision) -> Result<Self> {
         let _block = Block::enter();
         let node = Node::inside_current(&actor);
+        let strategy = rules.strategy;
         let key = actor.with_children(|children| {
             let parent = node.context_of(&actor);
             let key = actor
@@ -315,6 +339,7 @@ impl Held {
             actor,
             key,
             node,
+            strategy,
             queue: Mutex::default(),
         }));
         Ok(Self {
@@ -326,9 +351,16 @@ impl Held {
         })
     }
 
+    /// Tears the nursery down: children learn of a deadline, and of whoever cancelled the task.
     fn cancel(&mut self) {
         if !std::mem::replace(&mut self.cancelled, true) {
-            self.nursery.cancel("");
+            let Shared { actor, key, node, .. } = &*self.nursery.0;
+            let by_deadline = node.cancellation().is_some_and(|c| c.cause == Cause::Deadline);
+            let cause = match by_deadline {
+                true => Cause::Deadline,
+                false => Cause::ParentTeardown,
+            };
+            actor.boundary().nursery_cancel(*key, None, cause);
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use steading_types::{ActorId, Cancellation, Cause, Key};
+use steading_types::{ActorId, Cancellation, Cause, Key, Level};
 
 use crate::error::{Error, Result};
 use crate::lock;
@@ -352,8 +352,9 @@ pub struct Current(Arc<Node>);
 ///
 /// # Panics
 /// Outside a task of an actor. [`try_current`] says so instead.
+#[track_caller]
 pub fn current() -> Current {
-    try_current().expect("called from a task of an actor, as documented")
+    try_current().unwrap_or_else(|| panic!("no actor is here: this is for tasks of actors, such as the body of a root"))
 }
 
 /// The current task's surroundings, if this code runs in a task of an actor.
@@ -375,6 +376,12 @@ impl Current {
     /// How many actors can run at the same moment: as many workers are worth starting.
     pub fn parallelism(&self) -> usize {
         self.actor().boundary().parallelism() as usize
+    }
+
+    /// The most verbose log lines of this actor's that the host keeps; `None` if it keeps none. See
+    /// [`Spec::log_level`](crate::Spec::log_level).
+    pub fn log_level(&self) -> Option<Level> {
+        self.actor().boundary().log_level()
     }
 
     /// A portal to this very actor: to hand on, not to open contexts with.

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use crate::{
-    ActorId, BoxedError, Cancellation, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restart, Restarted,
-    Supervision,
+    ActorId, BoxedError, Cancellation, Cause, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restart,
+    Restarted, Supervision,
 };
 
 /// "No timer": the time that never comes.
@@ -163,6 +163,8 @@ pub struct Spec {
     pub memory: Option<u64>,
     /// When it is started again.
     pub restart: Restart,
+    /// The most verbose of its log lines that are kept; its parent's own if `None`.
+    pub log_level: Option<Level>,
 }
 
 impl Spec {
@@ -186,6 +188,7 @@ impl Spec {
             env: Vec::new(),
             memory: None,
             restart: Restart::default(),
+            log_level: None,
         }
     }
 
@@ -229,6 +232,15 @@ impl Spec {
     /// Limits its linear memory, in bytes.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// Keeps its log lines up to this level, and those of its own children, if their specs do not say otherwise.
+    /// Never more than its parent's, nor than the host keeps at all. Lines of its standard output and error
+    /// count as [`Level::Info`] where they go to the log. Native actors log where they like; to them it is
+    /// advice.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.log_level = Some(level);
         self
     }
 
@@ -454,8 +466,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal>;
     /// Callee, once.
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal>;
-    /// Either side; idempotent.
-    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal>;
+    /// Either side; idempotent. Of causes, an actor can state requests, deadlines and teardowns.
+    fn cancel(&self, context: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal>;
     /// Caller: nobody looks at this context again.
     fn release(&self, context: Key);
     /// Either side: a payload of the peer's does not have its type. Ends the context with that, at both ends.
@@ -472,8 +484,9 @@ pub trait Boundary: Send + Sync + 'static {
     fn nursery_open(&self, parent: Option<Key>, supervision: Supervision) -> Result<Key, Refusal>;
     /// Starts a child.
     fn spawn(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError>;
-    /// Asks every child of a nursery to end.
-    fn nursery_cancel(&self, nursery: Key, reason: Option<String>);
+    /// Asks every child of a nursery to end. Unless it is a request, the block is torn down, and if its task was
+    /// cancelled, the children are told that in the place of `reason` and `cause`.
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>, cause: Cause);
     /// Admits no more children; [`Event::NurseryClosed`] comes when all are dead.
     fn nursery_close(&self, nursery: Key);
     /// What this child was started for is done, or has failed: it is asked to end, and this counts as how it
@@ -489,6 +502,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn on_exit(&self) -> Result<(), Refusal>;
     /// It is done, after [`Event::Exit`]; with how it failed, if it did.
     fn exited(&self, error: Option<Box<BoxedError>>);
+    /// The most verbose lines of this actor's that the host keeps; `None` if it keeps none.
+    fn log_level(&self) -> Option<Level>;
     /// Writes a log line.
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]);
 }

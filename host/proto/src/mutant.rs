@@ -154,6 +154,8 @@ mutants! {
     ForgedMemberPasses,
     /// A nursery does not know its child.
     ChildForgotten,
+    /// A nursery is torn down in the name of its own actor, whoever cancelled its task.
+    TornDownInOwnName,
     /// A child that is started while the nursery closes is let in.
     SpawnWhileClosing,
     /// The failure of a child does not reach its siblings.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Event, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions,
+    ActorId, Boundary, BoxedError, Cause, Ending, ErrorKind, Event, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions,
     PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
@@ -454,8 +454,8 @@ impl Boundary for Cell {
         self.with(|core| core.finish(context, ending))
     }
 
-    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
-        self.with(|core| core.cancel(context, reason))
+    fn cancel(&self, context: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
+        self.with(|core| core.cancel_because(context, reason, cause))
     }
 
     fn release(&self, context: Key) {
@@ -495,8 +495,8 @@ impl Boundary for Cell {
             .inspect_err(|error| self.with(|core| core.remember_refusal(error)))
     }
 
-    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
-        self.with(|core| core.nursery_cancel(nursery, reason));
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>, cause: Cause) {
+        self.with(|core| core.nursery_cancel_because(nursery, reason, cause));
     }
 
     fn nursery_close(&self, nursery: Key) {
@@ -527,7 +527,14 @@ impl Boundary for Cell {
         self.with(|core| core.exited(error));
     }
 
+    fn log_level(&self) -> Option<Level> {
+        super::log::kept(self.grants.log_level)
+    }
+
     fn log(&self, level: Level, target: &str, message: &str, fields: &[(String, String)]) {
+        if level > self.grants.log_level {
+            return;
+        }
         super::log::write(&self.lines, self.inbox.id(), level, target, message, fields);
     }
 }

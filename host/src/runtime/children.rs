@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
-use steading_types::{BoxedError, ComponentRef, Description, Directory, ErrorKind, Key, Spec};
+use steading_types::{BoxedError, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
 
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
@@ -23,6 +23,8 @@ pub(crate) struct Grants {
     pub(crate) stdio: Stdio,
     /// Bytes of linear memory.
     pub(crate) memory: u64,
+    /// The most verbose of its log lines that are kept.
+    pub(crate) log_level: Level,
     /// Whether paths of the machine mean anything to it: only to native parents.
     pub(crate) ambient: bool,
 }
@@ -122,6 +124,9 @@ impl Cell {
             env: spec.env.clone(),
             stdio: self.grants.stdio,
             memory: spec.memory.unwrap_or(self.grants.memory).min(self.grants.memory),
+            log_level: spec
+                .log_level
+                .map_or(self.grants.log_level, |level| level.min(self.grants.log_level)),
             ambient: code.is_native() && self.grants.ambient,
         };
         let granted_endpoints = spec.endpoints.clone();

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use steading_types::{ActorId, Level};
+use tracing::level_filters::LevelFilter;
 
 /// Bytes a line may have (design 5).
 const LINE_BYTES: usize = 8 << 10;
@@ -45,6 +46,18 @@ impl LogBudget {
         bucket.0 -= len as f64;
         Some(self.dropped.swap(0, Ordering::Relaxed))
     }
+}
+
+/// The most verbose level of which lines are kept, of an actor that may have this one; `None` if none are.
+pub(crate) fn kept(most: Level) -> Option<Level> {
+    let listened = match LevelFilter::current().into_level()? {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG => Level::Debug,
+        tracing::Level::TRACE => Level::Trace,
+    };
+    Some(listened.min(most))
 }
 
 /// Writes one line of an actor.

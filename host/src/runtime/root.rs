@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use steading_actor::{Actor, Error, Invocation, Nursery, Result, nursery, plain};
+use steading_actor::{Actor, Error, Invocation, Nursery, Result, nursery, plain, try_current};
 use steading_proto::{Core, Frame};
-use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Start, Window};
+use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Level, Start, Window};
 use tokio::sync::oneshot;
 
 use super::Runtime;
@@ -20,6 +20,9 @@ pub(crate) async fn run<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, 
 where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
+    if let Some(around) = try_current() {
+        return Err(refused(around.id()));
+    }
     let cell = new_root(runtime, name, stdio, memory);
     let (actor, invocation, over) = begin(&cell)?;
     let _mourner = Mourner(&cell);
@@ -39,6 +42,12 @@ where
         Some(error) if end.as_ref().err().is_none_or(Error::is_cancelled) => Err(error),
         _ => end,
     }
+}
+
+/// Its tree would be nobody's when the actor around it ends.
+fn refused(around: &ActorId) -> Error {
+    let text = "a root within an actor; its children are started in a `nursery`";
+    Error::from(BoxedError::new(ErrorKind::InvalidOperation, around.clone(), text))
 }
 
 /// A panic that unwinds through the body of a root is the embedder's to see. It ends the root as it would end
@@ -64,6 +73,7 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
         env: Vec::new(),
         stdio,
         memory,
+        log_level: Level::Trace,
         ambient: true,
     };
     Cell::new(runtime.clone(), inbox, core, None, grants, (0, 0))

@@ -8,7 +8,9 @@
 mod broadcast;
 pub mod callee;
 mod cancelling;
+mod closing;
 mod contexts;
+mod failing;
 mod gathering;
 mod keeping;
 mod leaving;
@@ -26,6 +28,8 @@ mod two_way;
 pub mod typed;
 
 pub use broadcast::Broadcast;
+pub use closing::Closing;
+pub use failing::{Deeds, Failing, Mix};
 pub use gathering::{Cleanup, Gathering};
 pub use leaving::Leaving;
 pub use matrix::{When, Who};
@@ -192,6 +196,10 @@ pub enum Case {
     Leaving(Leaving),
     /// Children that start again (semantics 10).
     Supervising(Supervising),
+    /// CAN-1, CAN-2, CAN-3, CAN-6: children that fail.
+    Failing(Failing),
+    /// CAN-8, CAN-9, CAN-11, SPN-1, SPN-4, MPR-4: how nurseries end, and what children are given.
+    Closing(Closing),
 }
 
 impl Case {
@@ -215,6 +223,8 @@ impl Case {
             Self::Bubbling => Box::pin(neighbours::bubbling(component)),
             Self::Leaving(way) => Box::pin(leaving::run(component, *way)),
             Self::Supervising(row) => Box::pin(row.run(component)),
+            Self::Failing(row) => Box::pin(row.run(component)),
+            Self::Closing(row) => Box::pin(row.run(nursery, component)),
             _ => Box::pin(async move {
                 let portal = nursery.start_actor(spec).await?;
                 let end = self.against(&portal, component).await;

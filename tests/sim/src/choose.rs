@@ -79,7 +79,11 @@ impl World {
                 op.b = rng.pick(&[0, 5, 20, 60, 1 << 20]);
                 return self.choose_side(rng, op);
             }
-            Kind::Cancel | Kind::StreamOpen | Kind::Send | Kind::Stop | Kind::Reject => {
+            Kind::Cancel => {
+                op.a = rng.below(4) as u32;
+                return self.choose_side(rng, op);
+            }
+            Kind::StreamOpen | Kind::Send | Kind::Stop | Kind::Reject => {
                 return self.choose_side(rng, op);
             }
             Kind::Die => {
@@ -200,6 +204,9 @@ impl World {
             return false;
         };
         op.who = self.nursery_tag(rng.below(count));
+        if op.kind == Kind::NurseryCancel {
+            op.a = rng.below(4) as u32;
+        }
         true
     }
 

@@ -112,7 +112,7 @@ impl Boundary for Recorder {
             Ending::Cancelled => format!("finish c{context} cancelled"),
         })
     }
-    fn cancel(&self, context: Key, reason: Option<String>) -> Result<(), Refusal> {
+    fn cancel(&self, context: Key, reason: Option<String>, _: Cause) -> Result<(), Refusal> {
         self.note(format!("cancel c{context}{}", because(reason)))
     }
     fn release(&self, context: Key) {
@@ -156,11 +156,14 @@ impl Boundary for Recorder {
         self.note(format!("spawn p{key} {} in n{nursery}", spec.name)).unwrap();
         Ok(key)
     }
-    fn nursery_cancel(&self, nursery: Key, reason: Option<String>) {
+    fn nursery_cancel(&self, nursery: Key, reason: Option<String>, _: Cause) {
         self.note(format!("cancel n{nursery}{}", because(reason))).unwrap();
     }
     fn nursery_close(&self, nursery: Key) {
         self.note(format!("close n{nursery}")).unwrap();
+    }
+    fn log_level(&self) -> Option<Level> {
+        None
     }
     fn child_done(&self, child: PortalKey, failure: Option<Box<BoxedError>>) -> Result<Fate, Refusal> {
         let how = failure.as_ref().map(|error| format!(": {}", error.message));

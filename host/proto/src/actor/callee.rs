@@ -6,7 +6,7 @@ use steading_types::{
 };
 
 use super::context::{Callee, CalleeState, Context, Patience, Side};
-use super::{Core, Endpoint, NEVER};
+use super::{Core, Endpoint, NEVER, relay};
 use crate::frame::{Dest, Frame, Start};
 
 impl<P: Clone> Core<P> {
@@ -419,7 +419,15 @@ impl<P: Clone> Core<P> {
     /// # Errors
     /// `UnknownKey`. Cancelling what has ended is no error.
     pub fn cancel(&mut self, key: Key, reason: Option<String>) -> Result<(), Refusal> {
-        let cancellation = self.cancellation(reason, Cause::Requested);
+        self.cancel_because(key, reason, Cause::Requested)
+    }
+
+    /// As [`cancel`](Self::cancel), on this ground, as far as it is the actor's to state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cancel_because(&mut self, key: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
+        let cancellation = self.cancellation(reason, relay::stated(cause));
         match self.contexts.get(key).ok_or(Refusal::UnknownKey)?.side {
             Side::Caller(_) => self.cancel_callee(key, cancellation),
             Side::Callee(_) => self.cancel_task(key, cancellation),

@@ -7,7 +7,7 @@ use steading_types::{
 };
 
 use super::supervision::{Line, Standing, Supervisor};
-use super::{Core, Output};
+use super::{Core, Output, relay};
 use crate::frame::{Dest, Frame};
 
 /// A scope that owns child actors.
@@ -75,8 +75,9 @@ impl<P: Clone> Core<P> {
     /// Adds a child that the shell has made ready: its id and the way to it.
     ///
     /// # Errors
-    /// `SpawnFailed` when the nursery is closing or unknown, or this actor is ending; `Limit` for too many
-    /// children. A child refused here was never started, so it cannot be lost.
+    /// The cancellation, when the nursery or this actor has been cancelled; `SpawnFailed` when the nursery is closing
+    /// or unknown, or this actor is ending; `Limit` for too many children. A child refused here was never started, so
+    /// it cannot be lost.
     pub fn spawn(&mut self, nursery: Key, spec: Spec, id: ActorId, peer: P) -> Result<PortalKey, BoxedError> {
         self.check_spawn(nursery, &spec.name)?;
         let order = self.next_order(nursery);
@@ -115,12 +116,17 @@ impl<P: Clone> Core<P> {
     }
 
     fn check_spawn(&self, nursery: Key, name: &str) -> Result<(), BoxedError> {
-        let why = match self.nurseries.get(nursery) {
+        let scope = self.nurseries.get(nursery);
+        let of_nursery = scope.and_then(|scope| scope.cancel.as_ref());
+        let of_nursery = of_nursery.filter(|_| !mutant!(self, SpawnWhileClosing));
+        // That it came too late is the noise of a cancel, and no failure of its own (semantics 7).
+        if let Some(cancellation) = self.stage.cancellation().or(of_nursery) {
+            return Err(BoxedError::cancelled(cancellation.clone(), self.me.clone()));
+        }
+        let why = match scope {
             _ if self.stage.is_ending() => format!("actor {} is {}", self.me, self.stage.name()),
             None => "its nursery has ended".into(),
-            Some(scope) if (scope.closing || scope.cancel.is_some()) && !mutant!(self, SpawnWhileClosing) => {
-                "its nursery is closing".into()
-            }
+            Some(scope) if scope.closing && !mutant!(self, SpawnWhileClosing) => "its nursery is closing".into(),
             Some(_) if self.portals.len() >= self.limits.children => {
                 let text = format!(
                     "cannot start `{name}`: actor {} has {} children, its limit",
@@ -197,8 +203,27 @@ impl<P: Clone> Core<P> {
 
     /// Asks every child of a nursery to end. Idempotent.
     pub fn nursery_cancel(&mut self, nursery: Key, reason: Option<String>) {
-        let cancellation = self.cancellation(reason, Cause::Requested);
+        self.nursery_cancel_because(nursery, reason, Cause::Requested);
+    }
+
+    /// As [`nursery_cancel`](Self::nursery_cancel), on this ground. Unless it is a request, the block of the
+    /// nursery is torn down; if that is because its task was cancelled, the children are told by whom and why:
+    /// only the host knows.
+    pub fn nursery_cancel_because(&mut self, nursery: Key, reason: Option<String>, cause: Cause) {
+        let told = match cause {
+            Cause::Requested => None,
+            _ if mutant!(self, TornDownInOwnName) => None,
+            _ => self.cancellation_above(nursery),
+        };
+        let cancellation = told.unwrap_or_else(|| self.cancellation(reason, relay::stated(cause)));
         self.cancel_nursery(nursery, &cancellation);
+    }
+
+    /// How the task of a nursery was cancelled, or its actor.
+    fn cancellation_above(&self, nursery: Key) -> Option<Cancellation> {
+        let owner = self.nurseries.get(nursery)?.owner;
+        let of_task = owner.and_then(|owner| self.contexts.get(owner)?.cancel.as_ref());
+        of_task.or_else(|| self.stage.cancellation()).cloned()
     }
 
     pub(super) fn cancel_nursery(&mut self, nursery: Key, cancellation: &Cancellation) {

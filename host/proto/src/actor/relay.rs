@@ -164,15 +164,19 @@ fn within(me: &ActorId, claimed: Cancellation) -> Cancellation {
     if let Some(reason) = &mut reason {
         truncate(reason, LONGEST_REASON);
     }
-    let cause = match claimed.cause {
-        cause @ (Cause::Deadline | Cause::ParentTeardown) => cause,
-        _ => Cause::Requested,
-    };
     let canceller = me.clone();
     Cancellation {
         canceller,
         reason,
-        cause,
+        cause: stated(claimed.cause),
+    }
+}
+
+/// The ground of a cancel, as far as it is an actor's to state: all others are the host's.
+pub(super) fn stated(cause: Cause) -> Cause {
+    match cause {
+        Cause::Deadline | Cause::ParentTeardown => cause,
+        _ => Cause::Requested,
     }
 }
 

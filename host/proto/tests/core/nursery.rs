@@ -1,7 +1,7 @@
 //! Semantics 10: nurseries and the children in them.
 
 use steading_proto::Limits;
-use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, Refusal, Rung, Supervision};
+use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Event, Key, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, Guest, ROOT, World, both, spec};
 
@@ -62,11 +62,9 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
             .core(ROOT)
             .nursery_open(None, Supervision::default())
             .expect("serving");
-        w.core(ROOT).nursery_cancel(cancelled, None);
-        assert_eq!(
-            w.spawn(ROOT, cancelled, "late").expect_err("cancelled").kind,
-            ErrorKind::SpawnFailed
-        );
+        w.core(ROOT).nursery_cancel(cancelled, Some("enough".into()));
+        let error = w.spawn(ROOT, cancelled, "late").expect_err("cancelled");
+        assert!(matches!(error.kind, ErrorKind::Cancelled(c) if c.reason.as_deref() == Some("enough")));
         assert_eq!(
             w.spawn(ROOT, 999, "late").expect_err("unknown").kind,
             ErrorKind::SpawnFailed
@@ -84,7 +82,7 @@ fn an_actor_that_ends_starts_no_more_children() {
             .expect("running");
         w.core(CHILD).cancel_self(None);
         let error = w.spawn(CHILD, nursery, "late").expect_err("ending");
-        assert_eq!(error.kind, ErrorKind::SpawnFailed);
+        assert!(matches!(error.kind, ErrorKind::Cancelled(c) if c.canceller == w.id(CHILD)));
         assert_eq!(
             w.core(CHILD).nursery_open(None, Supervision::default()),
             Err(Refusal::Closing)
@@ -137,10 +135,8 @@ fn when_one_child_fails_all_its_siblings_are_cancelled() {
             !w.saw_nursery_closed(ROOT, w.nursery),
             "its block has not said that it is over"
         );
-        assert_eq!(
-            w.spawn(ROOT, w.nursery, "late").expect_err("failed").kind,
-            ErrorKind::SpawnFailed
-        );
+        let late = w.spawn(ROOT, w.nursery, "late").expect_err("cancelled").kind;
+        assert!(matches!(late, ErrorKind::Cancelled(c) if c.cause == Cause::ParentTeardown));
     });
 }
 
@@ -258,4 +254,60 @@ fn a_tree_of_spinning_actors_is_down_within_the_sum_of_its_ladders() {
         w.pass(4 * 700 * crate::world::MS);
         assert!(w.saw_nursery_closed(ROOT, nursery));
     });
+}
+
+/// What a task below is told of, in a nursery of this owner's that is cancelled on this ground.
+fn told_below(w: &mut World, owner: Option<Key>, cause: Cause) -> Cancellation {
+    let nursery = w
+        .core(CHILD)
+        .nursery_open(owner, Supervision::default())
+        .expect("serving");
+    let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+    w.drive();
+    w.actors[below].guest = Guest::Silent;
+    w.open(CHILD, below, "scan");
+    w.drive();
+    let task = w.newest_task(below);
+    w.core(CHILD).nursery_cancel_because(nursery, Some("own".into()), cause);
+    w.drive();
+    w.asked(below, task).expect("cancelled")
+}
+
+#[test]
+fn children_are_told_on_what_ground_as_far_as_it_is_their_parents_to_state() {
+    let stated = [
+        (Cause::Requested, Cause::Requested),
+        (Cause::Deadline, Cause::Deadline),
+        (Cause::ParentTeardown, Cause::ParentTeardown),
+        (Cause::Interrupt, Cause::Requested),
+        (Cause::PeerLost, Cause::Requested),
+    ];
+    for (claimed, expected) in stated {
+        both(|mut w| {
+            let told = told_below(&mut w, None, claimed.clone());
+            assert_eq!((told.canceller, told.cause), (w.id(CHILD), expected.clone()));
+        });
+    }
+}
+
+#[test]
+fn a_nursery_whose_task_was_cancelled_is_torn_down_in_the_name_of_who_did() {
+    let cases = [
+        (Cause::Requested, CHILD, "own"),
+        (Cause::ParentTeardown, ROOT, "theirs"),
+        (Cause::Deadline, ROOT, "theirs"),
+    ];
+    for (cause, canceller, reason) in cases {
+        both(|mut w| {
+            w.actors[CHILD].guest = Guest::Silent;
+            let (context, task) = w.running();
+            w.core(ROOT).cancel(context, Some("theirs".into())).expect("known");
+            w.drive();
+            let told = told_below(&mut w, Some(task), cause.clone());
+            assert_eq!(
+                (told.canceller, told.reason.as_deref()),
+                (w.id(canceller), Some(reason))
+            );
+        });
+    }
 }

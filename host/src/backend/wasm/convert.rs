@@ -374,6 +374,7 @@ pub(super) fn spec(spec: nursery::ActorSpec) -> ours::Spec {
         env: spec.env,
         memory: spec.memory,
         restart: restart(spec.restart),
+        log_level: spec.log_level.map(level),
     }
 }
 
@@ -413,18 +414,22 @@ fn take_id(id: owned::ActorId) -> ours::ActorId {
 }
 
 fn take_cancellation(cancellation: owned::Cancellation) -> ours::Cancellation {
-    let cause = match cancellation.cause {
+    ours::Cancellation {
+        canceller: take_id(cancellation.canceller),
+        reason: cancellation.reason,
+        cause: take_cause(cancellation.cause),
+    }
+}
+
+/// On what ground something is cancelled.
+pub(super) fn take_cause(cause: owned::Cause) -> ours::Cause {
+    match cause {
         owned::Cause::Requested => ours::Cause::Requested,
         owned::Cause::Deadline => ours::Cause::Deadline,
         owned::Cause::ParentTeardown => ours::Cause::ParentTeardown,
         owned::Cause::Interrupt => ours::Cause::Interrupt,
         owned::Cause::Budget(kind) => ours::Cause::Budget(kind),
         owned::Cause::PeerLost => ours::Cause::PeerLost,
-    };
-    ours::Cancellation {
-        canceller: take_id(cancellation.canceller),
-        reason: cancellation.reason,
-        cause,
     }
 }
 
@@ -554,5 +559,16 @@ pub(super) fn level(level: log::Level) -> ours::Level {
         log::Level::Info => ours::Level::Info,
         log::Level::Debug => ours::Level::Debug,
         log::Level::Trace => ours::Level::Trace,
+    }
+}
+
+/// The same, as an import answers it.
+pub(super) fn give_level(level: ours::Level) -> log::Level {
+    match level {
+        ours::Level::Error => log::Level::Error,
+        ours::Level::Warn => log::Level::Warn,
+        ours::Level::Info => log::Level::Info,
+        ours::Level::Debug => log::Level::Debug,
+        ours::Level::Trace => log::Level::Trace,
     }
 }

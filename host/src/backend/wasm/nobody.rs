@@ -1,8 +1,8 @@
 //! The boundary of an instance that is only asked what it offers: everything is refused.
 
 use steading_types::{
-    ActorId, Boundary, BoxedError, Ending, ErrorKind, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal, Spec,
-    Supervision, Uuid,
+    ActorId, Boundary, BoxedError, Cause, Ending, ErrorKind, Fate, Flow, Key, Level, OpenOptions, PortalKey, Refusal,
+    Spec, Supervision, Uuid,
 };
 
 /// Grants nothing and hears nothing.
@@ -48,7 +48,7 @@ impl Boundary for Nobody {
         Err(CLOSED)
     }
 
-    fn cancel(&self, _context: Key, _reason: Option<String>) -> Result<(), Refusal> {
+    fn cancel(&self, _context: Key, _reason: Option<String>, _cause: Cause) -> Result<(), Refusal> {
         Err(CLOSED)
     }
 
@@ -82,7 +82,7 @@ impl Boundary for Nobody {
         Err(self.refuse())
     }
 
-    fn nursery_cancel(&self, _nursery: Key, _reason: Option<String>) {}
+    fn nursery_cancel(&self, _nursery: Key, _reason: Option<String>, _cause: Cause) {}
 
     fn nursery_close(&self, _nursery: Key) {}
 
@@ -105,6 +105,10 @@ impl Boundary for Nobody {
     }
 
     fn exited(&self, _error: Option<Box<BoxedError>>) {}
+
+    fn log_level(&self) -> Option<Level> {
+        None
+    }
 
     fn log(&self, _level: Level, _target: &str, _message: &str, _fields: &[(String, String)]) {}
 }

@@ -149,6 +149,31 @@ impl Conformance {
         callee::resign(()).await
     }
 
+    /// CAN.
+    async fn fails_after(delay: u64) -> Result<()> {
+        callee::fails_after(delay).await
+    }
+
+    /// Fails once it is cancelled.
+    async fn breaks_down() -> Result<String> {
+        callee::breaks_down(()).await
+    }
+
+    /// SPN-1.
+    async fn generation(component: String, above: Vec<String>) -> Result<(u32, Vec<String>)> {
+        callee::generation((component, above)).await
+    }
+
+    /// SPN-4.
+    async fn levels(component: String, promised: Option<u8>) -> Result<Vec<u8>> {
+        callee::levels((component, promised)).await
+    }
+
+    /// SPN-4.
+    async fn level() -> Result<u8> {
+        callee::level(()).await
+    }
+
     /// Registers exit hooks.
     async fn hooked() -> Result<()> {
         callee::hooked(()).await

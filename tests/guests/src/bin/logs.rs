@@ -16,6 +16,17 @@ impl Logs {
         Ok(())
     }
 
+    /// A line of each level, and one on standard output.
+    async fn all(text: String) -> Result<()> {
+        log::error!("error: {text}");
+        log::warn!("warn: {text}");
+        log::info!("info: {text}");
+        tracing::debug!("debug: {text}");
+        tracing::trace!("trace: {text}");
+        println!("stdout: {text}");
+        Ok(())
+    }
+
     /// A line with what must not reach a terminal.
     async fn escape() -> Result<()> {
         log::warn!("red \u{1b}[31m and a\nforged line");

@@ -108,6 +108,24 @@ impl Nurseries {
         .await
     }
 
+    /// Levels of so many children each, one of which has the next level; waits until it is cancelled from above.
+    async fn bushy(ctx: Context<(), ()>, levels: u32, fan: u32) -> Result<()> {
+        if levels == 0 {
+            ctx.started(()).await?;
+            return sleep(LONG).await;
+        }
+        nursery(async |n| {
+            start_all(&n, fan - 1).await?;
+            let child = n.start_actor(Spec::this_component(format!("level-{levels}"))).await?;
+            let below = async |_: Context<(), ()>, ()| {
+                ctx.started(()).await?;
+                sleep(LONG).await
+            };
+            child.open_context("bushy", &(levels - 1, fan), below).await
+        })
+        .await
+    }
+
     /// A body that fails beside children that would wait for ever.
     async fn body_fails(children: u32) -> Result<()> {
         nursery(async |n| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steading_guest::{Context, Result, Spec, nursery, shield, sleep};
+use steading_guest::{Context, Result, Spec, nursery, scope, shield, sleep};
 
 struct Patient;
 
@@ -39,6 +39,24 @@ impl Patient {
             n.start_actor(Spec::this_component("forgotten")).await?;
             println!("ready");
             Ok(())
+        })
+        .await
+    }
+
+    /// Three children for one call each, started by another task than the one that waits.
+    async fn sleepers() -> Result<()> {
+        nursery(async |n| {
+            scope(async |tasks| {
+                let started = tasks.spawn(async move {
+                    for i in 0..3 {
+                        _ = n.run_in_actor::<(), _>(Spec::this_component(format!("sleeper-{i}")), "child", &());
+                    }
+                    Ok(())
+                });
+                started.await?;
+                wait().await
+            })
+            .await
         })
         .await
     }

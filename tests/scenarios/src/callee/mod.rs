@@ -1,5 +1,6 @@
 //! The endpoints that scenarios call.
 
+mod closing;
 mod leaving;
 mod payloads;
 mod streams;
@@ -11,6 +12,8 @@ use steading_actor::{Context, Error, Result, sleep};
 
 use crate::{Misuse, Taking, ensure_eq};
 
+pub(crate) use closing::at_level;
+pub use closing::{breaks_down, fails_after, generation, level, levels, rank};
 pub use leaving::{HOOKS_HAVE_RUN, hooked, lingers};
 pub use payloads::{
     Failure, Guarded, Hex, Kind, Loose, Refused, Track, Unknown, checks, delegate, fail, relay, says, talks, tracks,

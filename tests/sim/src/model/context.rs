@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use steading_types::{Flow, Key, Policy, Refusal, Window, split_message};
+use steading_types::{Cause, Flow, Key, Policy, Refusal, Window, split_message};
 
 use super::{
     Cancel, Ctx, DEADLINE, Ev, Expect, Fr, Model, NEVER, Patience, REQUESTED, Receiving, Sending, Stage, State,
-    TEARDOWN, Terminal,
+    TEARDOWN, Terminal, stated,
 };
 use crate::coverage::{Fault, Input};
 use crate::op::NONE;
@@ -283,12 +283,12 @@ impl Model {
     }
 
     /// Either side asks the callee's task to end.
-    pub fn cancel(&mut self, ci: u32) -> Result<(), Refusal> {
+    pub fn cancel(&mut self, ci: u32, claimed: &Cause) -> Result<(), Refusal> {
         if !self.live_command(ci, Input::CancelCommand) {
             return Err(Refusal::UnknownKey);
         }
         let ctx = self.ctx(ci);
-        let cancel = Cancel::by(ctx.actor, REQUESTED);
+        let cancel = Cancel::by(ctx.actor, stated(claimed));
         match ctx.callee {
             true => {
                 self.fault(ci, Fault::CancelByCallee);

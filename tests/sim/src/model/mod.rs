@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use steading_proto::Limits;
-use steading_types::{Cancellation, Key, Policy, Window};
+use steading_types::{Cancellation, Cause, Key, Policy, Window};
 
 pub use actor::{Force, Stage};
 pub use context::{Ended, Opening};
@@ -69,6 +69,15 @@ impl Cancel {
 
     fn allows(&self, other: &Self) -> bool {
         self.who == other.who && self.cause == other.cause && (self.digest == 0 || self.digest == other.digest)
+    }
+}
+
+/// The ground of a cancel, as far as an actor can state it.
+fn stated(claimed: &Cause) -> u8 {
+    match claimed {
+        Cause::Deadline => DEADLINE,
+        Cause::ParentTeardown => TEARDOWN,
+        _ => REQUESTED,
     }
 }
 

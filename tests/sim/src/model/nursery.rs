@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 
-use steading_types::{Fate, Refusal, Restart, Rung, Supervision};
+use steading_types::{Cause, Fate, Refusal, Restart, Rung, Supervision};
 
 use super::supervision::{History, Place, Standing};
-use super::{Cancel, Model, REQUESTED, Stage, TEARDOWN};
+use super::{Cancel, Model, REQUESTED, Stage, TEARDOWN, stated};
 use crate::coverage::{ActorInput, ChildInput};
 use crate::op::NONE;
 
-const SPAWN_FAILED: u8 = 14;
+const CANCELLED: u8 = 4;
 const LIMIT: u8 = 13;
+const SPAWN_FAILED: u8 = 14;
 
 /// A nursery.
 #[derive(Debug)]
@@ -64,18 +65,20 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a child may be started; the kind of error if not.
-    pub fn may_spawn(&mut self, ni: u32) -> Result<(), u8> {
+    /// Whether a child may be started. If not, the kind of error, and the cancellation that it is.
+    pub fn may_spawn(&mut self, ni: u32) -> Result<(), (u8, Option<Cancel>)> {
         let actor = self.nurseries[ni as usize].actor;
         self.cover_actor(actor, ActorInput::Spawn);
         self.cover_nursery(ni, ActorInput::Spawn);
         let nursery = &self.nurseries[ni as usize];
-        let closed = !nursery.live || nursery.closing || nursery.cancel.is_some();
-        if self.actors[actor].stage != Stage::Serving || closed {
-            return Err(SPAWN_FAILED);
+        if let Some(asked) = self.ending(actor).or(nursery.cancel.filter(|_| nursery.live)) {
+            return Err((CANCELLED, Some(asked)));
+        }
+        if self.actors[actor].stage != Stage::Serving || !nursery.live || nursery.closing {
+            return Err((SPAWN_FAILED, None));
         }
         if self.actors[actor].children as usize >= self.limits.children {
-            return Err(LIMIT);
+            return Err((LIMIT, None));
         }
         Ok(())
     }
@@ -105,12 +108,24 @@ impl Model {
         self.coverage.nursery(state, input);
     }
 
-    /// Every child is asked to end.
-    pub fn nursery_cancel(&mut self, ni: u32) {
+    /// Every child is asked to end; unless on request, in the name of who cancelled the block's task.
+    pub fn nursery_cancel(&mut self, ni: u32, claimed: &Cause) {
         let actor = self.nurseries[ni as usize].actor;
         self.cover_nursery(ni, ActorInput::NurseryCancel);
         self.cover_actor(actor, ActorInput::NurseryCancel);
-        self.cancel_nursery(ni, Cancel::by(actor, REQUESTED));
+        let owner = self.nurseries[ni as usize].owner;
+        let above = match owner {
+            NONE => None,
+            owner => self.ctx(owner).cancel,
+        };
+        let above = above.or(self.ending(actor)).filter(|_| *claimed != Cause::Requested);
+        self.cancel_nursery(ni, above.unwrap_or(Cancel::by(actor, stated(claimed))));
+    }
+
+    /// Why an actor is to end, while it does.
+    fn ending(&self, actor: usize) -> Option<Cancel> {
+        let actor = &self.actors[actor];
+        actor.stage_cancel.filter(|_| actor.stage != Stage::Stopped)
     }
 
     pub(super) fn cancel_nursery(&mut self, ni: u32, cancel: Cancel) {

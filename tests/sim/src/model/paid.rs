@@ -305,7 +305,8 @@ impl Model {
         }
     }
 
-    fn check_cancel(&self, law: &'static str, owed: Option<Cancel>, found: Option<Cancel>) {
+    /// What was said of a cancel is what is known of it.
+    pub fn check_cancel(&self, law: &'static str, owed: Option<Cancel>, found: Option<Cancel>) {
         let fits = matches!((owed, found), (Some(owed), Some(found)) if owed.allows(&found));
         check!(fits, law, "the cancellation must be {owed:?} and is {found:?}");
     }

@@ -3,7 +3,7 @@
 use steading_types::{BoxedError, ErrorKind, Key, Restart, Spec};
 
 use super::{LIVES, Nursery, World, note};
-use crate::model::Failure;
+use crate::model::{Cancel, Failure};
 use crate::op::{NONE, Op};
 use crate::{broken, check, digest};
 
@@ -43,7 +43,12 @@ impl World {
                 self.model.spawned(ni as u32, restart);
                 self.add(actor, portal, tag, way);
             }
-            (Err(error), Err(kind)) if digest::kind(&error.kind) == kind => self.refused(actor, error),
+            (Err(error), Err((kind, asked))) if digest::kind(&error.kind) == kind => {
+                if let ErrorKind::Cancelled(by) = &error.kind {
+                    self.model.check_cancel("I11", asked, Some(Cancel::of(by)));
+                }
+                self.refused(actor, error);
+            }
             (found, due) => broken!("I17 I22", "spawn() answers {found:?} and must {due:?}"),
         }
     }

@@ -256,8 +256,9 @@ impl World {
         }
         match op.kind {
             Kind::NurseryCancel => {
-                self.model.nursery_cancel(ni as u32);
-                self.core(actor).nursery_cancel(key, None);
+                let claimed = claim(op.a);
+                self.model.nursery_cancel(ni as u32, &claimed);
+                self.core(actor).nursery_cancel_because(key, None, claimed);
             }
             Kind::NurseryClose => {
                 self.model.nursery_close(ni as u32);
@@ -289,8 +290,9 @@ impl World {
                 self.core(actor).release(key);
             }
             Kind::Cancel => {
-                let due = self.model.cancel(ci);
-                let found = self.core(actor).cancel(key, None);
+                let claimed = claim(op.a);
+                let due = self.model.cancel(ci, &claimed);
+                let found = self.core(actor).cancel_because(key, None, claimed);
                 self.agree("cancel()", found, due);
             }
             Kind::StreamOpen => {
@@ -461,4 +463,14 @@ enum Subject {
     Actor(usize),
     Side(u32),
     Nursery(usize),
+}
+
+/// The ground on which an actor says that it cancels; the last is not its to state.
+fn claim(bits: u32) -> Cause {
+    match bits % 4 {
+        0 => Cause::Requested,
+        1 => Cause::Deadline,
+        2 => Cause::ParentTeardown,
+        _ => Cause::Interrupt,
+    }
 }

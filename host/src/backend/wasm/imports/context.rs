@@ -1,7 +1,7 @@
 //! `steading:actor/context`.
 
 use super::super::bindings::imports::context::{Ending, Host, OpenOptions};
-use super::super::bindings::imports::types::BoxedError;
+use super::super::bindings::imports::types::{BoxedError, Cause};
 use super::super::convert;
 use super::super::view::State;
 use super::{Answer, answer};
@@ -20,8 +20,8 @@ impl Host for State {
         answer(self.boundary.finish(context, convert::ending(ending)))
     }
 
-    fn cancel(&mut self, context: u32, reason: Option<String>) -> Answer<()> {
-        answer(self.boundary.cancel(context, reason))
+    fn cancel(&mut self, context: u32, reason: Option<String>, cause: Cause) -> Answer<()> {
+        answer(self.boundary.cancel(context, reason, convert::take_cause(cause)))
     }
 
     fn reject(&mut self, context: u32, message: String) -> Answer<()> {

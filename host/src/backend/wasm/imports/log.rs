@@ -1,7 +1,5 @@
 //! `steading:actor/log`.
 
-use tracing::level_filters::LevelFilter;
-
 use super::super::bindings::imports::log::{Host, Level};
 use super::super::convert;
 use super::super::view::State;
@@ -19,19 +17,6 @@ impl Host for State {
     }
 
     fn enabled(&mut self) -> wasmtime::Result<Option<Level>> {
-        Ok(kept(LevelFilter::current()))
+        Ok(self.boundary.log_level().map(convert::give_level))
     }
-}
-
-fn kept(filter: LevelFilter) -> Option<Level> {
-    let levels = [
-        (LevelFilter::ERROR, Level::Error),
-        (LevelFilter::WARN, Level::Warn),
-        (LevelFilter::INFO, Level::Info),
-        (LevelFilter::DEBUG, Level::Debug),
-        (LevelFilter::TRACE, Level::Trace),
-    ];
-    levels
-        .into_iter()
-        .find_map(|(each, level)| (each == filter).then_some(level))
 }

@@ -1,7 +1,7 @@
 //! `steading:actor/nursery`.
 
 use super::super::bindings::imports::nursery::{ActorSpec, Host, Supervision};
-use super::super::bindings::imports::types::{BoxedError, Fate};
+use super::super::bindings::imports::types::{BoxedError, Cause, Fate};
 use super::super::view::State;
 use super::super::{convert, supervision};
 use super::{Answer, answer};
@@ -16,8 +16,9 @@ impl Host for State {
         Ok(spawned.map_err(convert::give_error))
     }
 
-    fn cancel(&mut self, nursery: u32, reason: Option<String>) -> wasmtime::Result<()> {
-        self.boundary.nursery_cancel(nursery, reason);
+    fn cancel(&mut self, nursery: u32, reason: Option<String>, cause: Cause) -> wasmtime::Result<()> {
+        self.boundary
+            .nursery_cancel(nursery, reason, convert::take_cause(cause));
         Ok(())
     }
 
