@@ -530,11 +530,12 @@ impl LinkState {
         after
     }
 
-    /// Has this side asked for the cancel: explicitly, by failing, or in advance, by a deadline?
+    /// Has this side asked for the cancel: explicitly, by failing, or in advance, by a deadline? Not if the block was
+    /// ended by another's, and told its callee so.
     pub(crate) fn has_asked(&self, link: &Link) -> bool {
         let by_deadline = |c: &Cancellation| c.cause == Cause::Deadline && c.canceller == *link.actor.me();
         let outcome = self.outcome.as_ref().and_then(cancellation_of);
-        self.cancel_called || self.cancel_implied || outcome.as_ref().is_some_and(by_deadline)
+        self.cancel_called || self.cancel_implied || !self.cancel_sent && outcome.as_ref().is_some_and(by_deadline)
     }
 
     /// Ends the block of this context if its outcome is not the doing of the block's own task.

@@ -173,14 +173,22 @@ impl Case<'_> {
             _ if name == self.point.victim => self.own(name, &callee, shock),
             _ if name == "c" && self.point.victim == "grandchild" => self.handed_on(shock),
             None => Vec::new(),
-            Some(_) if self.is_cancelled_throughout(shock) => vec![
-                format!("{name} actor-cancelled: cancelled by root"),
-                format!("{callee} cancelled by root"),
-            ],
-            Some(_) => vec![
-                format!("{name} self-cancelled cc ca: cancelled by root"),
-                format!("{callee} cancelled by root"),
-            ],
+            Some(_) => {
+                let state = match self.is_cancelled_throughout(shock) {
+                    true => "actor-cancelled",
+                    false => "self-cancelled cc ca",
+                };
+                let by = self.handed_down("root", shock);
+                vec![format!("{name} {state}: {by}"), format!("{callee} {by}")]
+            }
+        }
+    }
+
+    /// What the callee of a block that is cancelled is told by its caller: whose doing it is, and a deadline as one.
+    fn handed_down(&self, by: &str, shock: &Shock) -> String {
+        match (shock, self.point.kind) {
+            (Shock::Cancel(_), Kind::Deadline) => format!("{by}'s deadline"),
+            _ => format!("cancelled by {by}"),
         }
     }
 
@@ -216,6 +224,7 @@ impl Case<'_> {
 
     /// The context of `c` with the grandchild, at both its ends.
     fn below(&self, shock: &Shock) -> Vec<String> {
+        let by_c = self.handed_down("c", shock);
         let calm = || {
             self.calm(&["c's", "grandchild's"])
                 .into_iter()
@@ -225,7 +234,7 @@ impl Case<'_> {
             _ if self.is_over("c") => return calm().collect(),
             "grandchild" => self.as_grandchild(shock),
             "c" => self.under_c(shock),
-            _ if self.stood("c").is_some() => (Some("self-cancelled"), Some("cancelled by c")),
+            _ if self.stood("c").is_some() => (Some("self-cancelled"), Some(&*by_c)),
             _ => (None, None),
         };
         let below = below.map(|state| format!("c's below: {state}"));
