@@ -23,7 +23,7 @@ use crate::link::Aftermath;
 use crate::portal::Portal;
 use crate::runtime::Actor;
 use crate::scope::{self, Block, Node, Watch, scoped};
-use crate::waiters::{Slot, Waiters, Woken};
+use crate::waiters::{Slot, Waited, Woken};
 use crate::{codec, lock};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -127,7 +127,7 @@ impl Nursery {
     }
 
     pub(crate) fn run<R>(&self, once: Once) -> Running<R> {
-        let slot = Arc::new(Mutex::default());
+        let slot = Arc::<ResultSlot>::default();
         let run = run_once(self.clone(), once, Unanswered(Arc::clone(&slot)));
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
@@ -178,35 +178,21 @@ impl Nursery {
 
 /// A child that runs one endpoint.
 pub struct Running<R> {
-    slot: Arc<Mutex<ResultSlot>>,
+    slot: Arc<ResultSlot>,
     result: PhantomData<fn() -> R>,
 }
 
-#[derive(Default)]
-struct ResultSlot {
-    result: Option<Result<Bytes>>,
-    waiters: Waiters,
-}
+type ResultSlot = Waited<Option<Result<Bytes>>>;
 
 impl<R: DeserializeOwned> Running<R> {
-    /// Waits for the result. Asking again answers the same.
+    /// Waits for the result. Asking again answers the same. Cancel-safe.
     ///
     /// # Errors
     /// How the call failed; the cancellation of the current scope.
     pub async fn result(&self) -> Result<R> {
-        let mut place = Slot::default();
-        let bytes = poll_fn(|cx| {
-            let mut slot = lock(&self.slot);
-            match (&slot.result, scope::check()) {
-                (Some(result), _) => Poll::Ready(result.clone()),
-                (None, Err(cancelled)) => Poll::Ready(Err(cancelled)),
-                (None, Ok(())) => {
-                    slot.waiters.register(&mut place, cx.waker());
-                    Poll::Pending
-                }
-            }
-        });
-        codec::decode(&bytes.await?).map_err(|e| e.about("result"))
+        let answer = |result: &mut Option<_>| result.clone().or_else(|| scope::check().err().map(Err));
+        let bytes = self.slot.wait(answer).await?;
+        codec::decode(&bytes).map_err(|e| e.about("result"))
     }
 }
 
@@ -219,22 +205,19 @@ pub(crate) struct Once {
 }
 
 /// The task's end of a handle. Dropped with the task, it says that the nursery has ended.
-struct Unanswered(Arc<Mutex<ResultSlot>>);
+struct Unanswered(Arc<ResultSlot>);
 
 impl Unanswered {
     fn set(&self, result: Result<Bytes>) {
         let mut woken = Woken::default();
-        let mut slot = lock(&self.0);
-        slot.result.get_or_insert(result);
-        slot.waiters.drain_into(&mut woken);
-        drop(slot);
+        self.0.change(&mut woken, |slot| _ = slot.get_or_insert(result));
         woken.wake();
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        let answered = lock(&self.0).result.is_some();
+        let answered = self.0.with(|result| result.is_some());
         if !answered {
             self.set(Err(Error::invalid("the nursery has ended")));
         }

@@ -428,6 +428,13 @@ impl<T> Task<T> {
         assert!(self.run().is_none(), "the task is over already");
     }
 
+    /// Gives the task up; whether somebody still keeps what would wake it.
+    pub fn leaves_a_waker(self) -> bool {
+        let woken = Arc::downgrade(&self.woken);
+        drop(self);
+        woken.strong_count() > 0
+    }
+
     /// Runs the task, which must be over then.
     pub fn ends(&mut self) -> Result<T> {
         self.run().expect("the task still waits")

@@ -269,6 +269,26 @@ fn a_run_of_a_nursery_that_has_ended_is_refused() {
 }
 
 #[test]
+fn who_gives_up_waiting_for_a_result_leaves_no_waker() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(w.actor.nursery(async move |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        give.send(std::sync::Arc::new(running)).unwrap();
+        Ok(())
+    }));
+    block.waits();
+    let running = take.try_recv().unwrap();
+    let asked = running.clone();
+    let mut given_up = w.task(async move { asked.result().await });
+    given_up.waits();
+    assert!(!given_up.leaves_a_waker());
+    drop(block);
+    let end = w.task(async move { running.result().await }).ends();
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::InvalidOperation);
+}
+
+#[test]
 fn who_waits_for_a_child_of_a_dropped_nursery_is_told() {
     let w = World::new();
     let (give, take) = std::sync::mpsc::channel();
