@@ -2,21 +2,14 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame};
-use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal, Supervision};
+use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal};
 
-use crate::world::{CHILD, Guest, MS, ROOT, World, both};
-
-fn started(w: &mut World) -> (u32, u32) {
-    let (caller, task) = w.running();
-    w.core(CHILD).started(task, Vec::new()).expect("once");
-    w.drive();
-    (caller, task)
-}
+use crate::world::{CHILD, Guest, MS, ROOT, both};
 
 #[test]
 fn a_cancel_by_the_caller_asks_the_remote_task_and_names_the_caller() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(ROOT).cancel(caller, Some("enough".into())).expect("known");
         w.drive();
         let asked = w.asked(CHILD, task).expect("asked");
@@ -73,7 +66,7 @@ fn after_a_cancel_the_answer_is_waited_for_and_not_the_start() {
 #[test]
 fn the_first_requester_stays_the_canceller() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(CHILD).cancel(task, Some("mine".into())).expect("known");
         w.core(ROOT).cancel(caller, Some("later".into())).expect("known");
         w.core(ROOT).cancel(caller, Some("again".into())).expect("idempotent");
@@ -104,7 +97,7 @@ fn a_callee_that_cancels_itself_before_started_is_named() {
 #[test]
 fn returning_although_cancelled_is_cancelled() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         w.drive();
         w.core(CHILD)
@@ -118,7 +111,7 @@ fn returning_although_cancelled_is_cancelled() {
 #[test]
 fn a_cancel_that_crosses_the_return_changes_nothing() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
             .expect("once");
@@ -135,7 +128,7 @@ fn a_cancel_that_crosses_the_return_changes_nothing() {
 #[test]
 fn an_error_raised_while_cleaning_up_is_shipped_instead_of_the_cancellation() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         w.drive();
         let error = BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "disk full");
@@ -167,17 +160,9 @@ fn cancelling_something_finished_or_unknown_still_acks() {
 #[test]
 fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let (caller, task) = started(&mut w);
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
-        w.open_with(CHILD, options);
+        let below = w.below(CHILD);
+        let (caller, task) = w.started();
+        w.open_in(task, CHILD, below, "scan");
         w.drive();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
@@ -196,7 +181,7 @@ fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() 
 #[test]
 fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
     both(|mut w| {
-        let (caller, _) = started(&mut w);
+        let (caller, _) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         w.flush();
         w.jump(w.now + 999 * MS);
@@ -209,7 +194,7 @@ fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
 #[test]
 fn asking_again_asks_nobody_and_buys_no_time() {
     both(|mut w| {
-        let (caller, _) = started(&mut w);
+        let (caller, _) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         w.flush();
         w.jump(w.now + 900 * MS);
@@ -223,7 +208,7 @@ fn asking_again_asks_nobody_and_buys_no_time() {
 #[test]
 fn a_cancelled_context_opens_no_stream() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         assert_eq!(w.core(ROOT).stream_open(caller), Err(Refusal::Ended));
         w.drive();
@@ -235,7 +220,7 @@ fn a_cancelled_context_opens_no_stream() {
 fn a_task_that_does_not_end_is_trapped_and_then_killed() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Spins;
-        let (caller, _) = started(&mut w);
+        let (caller, _) = w.started();
         w.core(ROOT).cancel(caller, None).expect("known");
         w.pass(499 * MS);
         assert_eq!((w.actors[CHILD].traps, w.actors[CHILD].kills), (0, 0));
@@ -257,14 +242,9 @@ fn a_task_that_does_not_end_is_trapped_and_then_killed() {
 #[test]
 fn a_spinning_task_cannot_hide_behind_what_it_owns() {
     both(|mut w| {
-        let (_, task) = {
-            w.actors[CHILD].guest = Guest::Traps;
-            started(&mut w)
-        };
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        w.actors[CHILD].guest = Guest::Traps;
+        let (_, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.core(CHILD).cancel(task, None).expect("known");
@@ -277,11 +257,8 @@ fn a_spinning_task_cannot_hide_behind_what_it_owns() {
 #[test]
 fn a_task_that_waits_for_its_children_is_not_late() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let (caller, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.open(CHILD, below, "scan");
@@ -304,17 +281,11 @@ fn a_task_that_waits_for_its_children_is_not_late() {
 #[test]
 fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let (caller, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
+        let options = w.options_in(task, CHILD, below, "scan");
         let inner = w.core(CHILD).open(options, Vec::new()).expect("serving");
         w.drive();
         w.core(ROOT).cancel(caller, None).expect("known");
@@ -335,20 +306,13 @@ fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later()
 #[test]
 fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.actors[CHILD].guest = Guest::Traps;
-        let (_, task) = started(&mut w);
+        let (_, task) = w.started();
         w.core(CHILD).cancel(task, None).expect("known");
         let mut rounds = 0;
         while !w.has_left(CHILD) && rounds < 100 {
-            let options = OpenOptions {
-                parent: Some(task),
-                ..w.options(CHILD, below, "missing")
-            };
+            let options = w.options_in(task, CHILD, below, "missing");
             if let Ok(key) = w.core(CHILD).open(options, Vec::new()) {
                 w.core(CHILD).cancel(key, None).expect("known");
             }
@@ -363,11 +327,8 @@ fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
 fn what_a_cancelled_task_never_closed_is_closed_for_it() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Traps;
-        let (_, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let (_, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         w.core(CHILD).cancel(task, None).expect("known");
         w.core(CHILD).nursery_cancel(nursery, None);
         w.pass(2_000 * MS);
@@ -378,7 +339,7 @@ fn what_a_cancelled_task_never_closed_is_closed_for_it() {
 #[test]
 fn a_caller_that_gives_up_ends_the_callees_side_and_cancels_its_task() {
     both(|mut w| {
-        let (_, task) = started(&mut w);
+        let (_, task) = w.started();
         let error = BoxedError::new(ErrorKind::LinkClosed, w.id(ROOT), "link lost");
         let now = w.now;
         w.actors[CHILD]

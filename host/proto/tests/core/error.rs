@@ -1,7 +1,7 @@
 //! Semantics 9: errors that cross actors, and what a guest may claim in one.
 
 use bytes::Bytes;
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, OpenOptions, Supervision, Uuid};
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, Uuid};
 
 use crate::world::{CHILD, ROOT, World, both};
 
@@ -16,19 +16,11 @@ struct Chain {
 }
 
 fn chain(w: &mut World) -> Chain {
-    let nursery = w
-        .core(CHILD)
-        .nursery_open(None, Supervision::default())
-        .expect("serving");
-    let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+    let below = w.below(CHILD);
     let outer = w.open(ROOT, CHILD, "plain");
     w.drive();
     let task = w.newest_task(CHILD);
-    let options = OpenOptions {
-        parent: Some(task),
-        ..w.options(CHILD, below, "plain")
-    };
-    let inner = w.open_with(CHILD, options);
+    let inner = w.open_in(task, CHILD, below, "plain");
     w.drive();
     let deepest = w.newest_task(below);
     Chain {

@@ -103,16 +103,10 @@ impl Play {
         let mut world = World::new(wire, Limits::DEFAULT);
         world.guest = guest;
         world.actors[ROOT].guest = guest;
-        let nursery = world
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let nursery = world.nursery_of(ROOT);
         world.spawn(ROOT, nursery, "one").expect("admitted");
         let two = world.spawn(ROOT, nursery, "two").expect("admitted");
-        let inner = world
-            .core(two)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let inner = world.nursery_of(two);
         world.spawn(two, inner, "three").expect("admitted");
         world.drive();
         Self {
