@@ -8,8 +8,8 @@
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -18,13 +18,14 @@ use serde::de::DeserializeOwned;
 use steading_types::{Cause, ErrorKind, Fate, Key, Spec, Strategy, Supervision};
 
 use crate::children::{Children, Line, LineState, Scope};
+use crate::codec;
 use crate::error::{Error, Result};
 use crate::link::Aftermath;
 use crate::portal::Portal;
+use crate::queue::Queue;
 use crate::runtime::Actor;
 use crate::scope::{self, Block, Node, Watch, scoped};
 use crate::waiters::{Slot, Waited, Woken};
-use crate::{codec, lock};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -37,16 +38,7 @@ struct Shared {
     key: Key,
     node: Arc<Node>,
     strategy: Strategy,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Tasks the block has not taken over yet.
-    tasks: Vec<Task>,
-    /// What wakes the block to do so.
-    waker: Option<Waker>,
-    over: bool,
+    queue: Queue<Task>,
 }
 
 impl std::fmt::Debug for Nursery {
@@ -133,25 +125,11 @@ impl Nursery {
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
         // Not taken over, it is dropped, and its handle says so.
-        self.enqueue(Box::pin(task));
+        self.0.queue.enqueue(Box::pin(task));
         Running {
             slot,
             result: PhantomData,
         }
-    }
-
-    /// Hands a task to the block; drops it if that is over.
-    fn enqueue(&self, task: Task) {
-        let mut queue = lock(&self.0.queue);
-        if queue.over {
-            // First, as a task that is dropped may look here.
-            drop(queue);
-            return drop(task);
-        }
-        queue.tasks.push(task);
-        let waker = queue.waker.take();
-        drop(queue);
-        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Asks every child to end; the body goes on. An empty `reason` is none.
@@ -323,7 +301,7 @@ impl Held {
             key,
             node,
             strategy,
-            queue: Mutex::default(),
+            queue: Queue::default(),
         }));
         Ok(Self {
             nursery,
@@ -385,12 +363,8 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Shared { actor, key, .. } = &*self.nursery.0;
-        // Tasks hold the nursery, so those nobody has taken over would hold themselves.
-        let over = Queue {
-            over: true,
-            ..Queue::default()
-        };
-        let _queue = std::mem::replace(&mut *lock(&self.nursery.0.queue), over);
+        // Bound, so that those who wait for the tasks hear of it after the children are cancelled.
+        let _tasks = self.nursery.0.queue.end();
         let mut after = Aftermath::default();
         // Bound, so that its wakers are dropped after the lock.
         let left = actor.with_children(|children| children.forget(*key, &mut after));
@@ -409,11 +383,7 @@ struct Tasks(FuturesUnordered<Task>);
 impl Tasks {
     /// Ready when there is none left.
     fn poll(&mut self, nursery: &Nursery, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let mut queue = lock(&nursery.0.queue);
-        self.0.extend(queue.tasks.drain(..));
-        // Bound, so that the old waker is dropped after the lock.
-        let _old = queue.waker.replace(cx.waker().clone());
-        drop(queue);
+        nursery.0.queue.take_over(&mut self.0, cx.waker());
         while let Poll::Ready(done) = self.0.poll_next_unpin(cx) {
             if done.is_none() {
                 return Poll::Ready(());
