@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{Cause, ErrorKind, Fate, Key, Spec, Strategy, Supervision};
+use steading_types::{Cause, Fate, Key, Spec, Strategy, Supervision};
 
 use crate::children::{Children, Line, LineState, Scope};
 use crate::codec;
@@ -246,8 +246,10 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         boundary.cancel_actor(portal.key(), None).ok();
         return false;
     }
-    if failure.is_some_and(|error| is_gone(error, portal)) {
-        // Its end, which is on its way, says why; that there is nobody to call is no failure of its own.
+    if failure.is_some_and(|error| error.says_gone(portal.id())) {
+        // Its end, which is on its way, says why; that there is nobody to call is no failure of its own. To be
+        // known here already: told as how the call ended, it would be what decides whether the child starts
+        // again. What calls of the body's own find is left out in `raise`.
         return portal.closed().await.is_ok() && !line.look(|state| state.over);
     }
     let failure = failure.map(|error| Box::new(error.to_boxed(nursery.0.actor.me())));
@@ -265,11 +267,6 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         _ => {}
     }
     starts_again
-}
-
-/// Did the call fail because the child was dead when it came?
-fn is_gone(error: &Error, child: &Portal) -> bool {
-    error.kind() == ErrorKind::LinkClosed && error.source_actor() == Some(child.id())
 }
 
 /// An open nursery. Dropped early, its children are cancelled and it takes no more.
@@ -435,8 +432,9 @@ fn raise<T>(actor: &Actor, body: Result<T>, failures: Vec<Error>) -> Result<T> {
             list.push(error);
         }
     }
-    let deaths: Vec<_> = real.iter().filter(|error| error.is_death()).cloned().collect();
-    real.retain(|error| !deaths.iter().any(|death| error.is_echo_of(death)));
+    let deaths = real.iter().filter(|error| error.is_death());
+    let dead: Vec<_> = deaths.filter_map(Error::source_actor).cloned().collect();
+    real.retain(|error| !dead.iter().any(|actor| error.says_gone(actor)));
     if !real.is_empty() {
         return Err(Error::group(real));
     }
