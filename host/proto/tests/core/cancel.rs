@@ -10,7 +10,7 @@ use crate::world::{CHILD, Guest, MS, ROOT, both};
 fn a_cancel_by_the_caller_asks_the_remote_task_and_names_the_caller() {
     both(|mut w| {
         let (caller, task) = w.started();
-        w.core(ROOT).cancel(caller, Some("enough".into())).expect("known");
+        w.cancel(ROOT, caller, Some("enough"));
         w.drive();
         let asked = w.asked(CHILD, task).expect("asked");
         assert_eq!(asked.canceller, w.id(ROOT));
@@ -26,7 +26,7 @@ fn a_cancel_by_the_caller_asks_the_remote_task_and_names_the_caller() {
 fn a_cancel_before_the_ack_reaches_the_task_by_its_origin() {
     both(|mut w| {
         let caller = w.open(ROOT, CHILD, "scan");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         let task = w.newest_task(CHILD);
         assert!(w.asked(CHILD, task).is_some());
@@ -40,7 +40,7 @@ fn a_cancel_before_the_ack_reaches_the_task_by_its_origin() {
 fn a_refused_start_stays_an_error_though_it_was_cancelled() {
     both(|mut w| {
         let caller = w.open(ROOT, CHILD, "missing");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::NoSuchEndpoint);
     });
@@ -54,7 +54,7 @@ fn after_a_cancel_the_answer_is_waited_for_and_not_the_start() {
             ..w.options(ROOT, CHILD, "scan")
         };
         let caller = w.open_with(ROOT, options);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(11 * MS);
         assert_eq!(w.outcome(ROOT, caller), None);
@@ -67,9 +67,9 @@ fn after_a_cancel_the_answer_is_waited_for_and_not_the_start() {
 fn the_first_requester_stays_the_canceller() {
     both(|mut w| {
         let (caller, task) = w.started();
-        w.core(CHILD).cancel(task, Some("mine".into())).expect("known");
-        w.core(ROOT).cancel(caller, Some("later".into())).expect("known");
-        w.core(ROOT).cancel(caller, Some("again".into())).expect("idempotent");
+        w.cancel(CHILD, task, Some("mine"));
+        w.cancel(ROOT, caller, Some("later"));
+        w.cancel(ROOT, caller, Some("again"));
         w.drive();
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
         w.drive();
@@ -85,7 +85,7 @@ fn the_first_requester_stays_the_canceller() {
 fn a_callee_that_cancels_itself_before_started_is_named() {
     both(|mut w| {
         let (caller, task) = w.running();
-        w.core(CHILD).cancel(task, None).expect("known");
+        w.cancel(CHILD, task, None);
         w.flush();
         assert!(w.asked(CHILD, task).is_some(), "its own scope is told at once");
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
@@ -98,7 +98,7 @@ fn a_callee_that_cancels_itself_before_started_is_named() {
 fn returning_although_cancelled_is_cancelled() {
     both(|mut w| {
         let (caller, task) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::new()))
@@ -115,12 +115,11 @@ fn a_cancel_that_crosses_the_return_changes_nothing() {
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
             .expect("once");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.returned(ROOT, caller), b"yo");
-        w.core(ROOT)
-            .cancel(caller, None)
-            .expect("no error after the outcome either");
+        // No error after the outcome either.
+        w.cancel(ROOT, caller, None);
         assert_eq!(w.returned(ROOT, caller), b"yo");
     });
 }
@@ -129,7 +128,7 @@ fn a_cancel_that_crosses_the_return_changes_nothing() {
 fn an_error_raised_while_cleaning_up_is_shipped_instead_of_the_cancellation() {
     both(|mut w| {
         let (caller, task) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         let error = BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "disk full");
         w.core(CHILD)
@@ -168,7 +167,7 @@ fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() 
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
             .expect("once");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.outcome(ROOT, caller), None);
         let deepest = w.newest_task(below);
@@ -182,7 +181,7 @@ fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() 
 fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
     both(|mut w| {
         let (caller, _) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(w.now + 999 * MS);
         assert_eq!(w.outcome(ROOT, caller), None);
@@ -195,10 +194,10 @@ fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
 fn asking_again_asks_nobody_and_buys_no_time() {
     both(|mut w| {
         let (caller, _) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(w.now + 900 * MS);
-        w.core(ROOT).cancel(caller, Some("again".into())).expect("known");
+        w.cancel(ROOT, caller, Some("again"));
         assert!(w.core(ROOT).poll_output().is_none());
         w.jump(w.now + 100 * MS);
         assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::CancelTimeout);
@@ -209,7 +208,7 @@ fn asking_again_asks_nobody_and_buys_no_time() {
 fn a_cancelled_context_opens_no_stream() {
     both(|mut w| {
         let (caller, task) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         assert_eq!(w.core(ROOT).stream_open(caller), Err(Refusal::Ended));
         w.drive();
         assert_eq!(w.core(CHILD).stream_open(task), Err(Refusal::Ended));
@@ -221,7 +220,7 @@ fn a_task_that_does_not_end_is_trapped_and_then_killed() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Spins;
         let (caller, _) = w.started();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.pass(499 * MS);
         assert_eq!((w.actors[CHILD].traps, w.actors[CHILD].kills), (0, 0));
         w.pass(MS);
@@ -247,7 +246,7 @@ fn a_spinning_task_cannot_hide_behind_what_it_owns() {
         let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
-        w.core(CHILD).cancel(task, None).expect("known");
+        w.cancel(CHILD, task, None);
         w.pass(500 * MS);
         assert_eq!(w.actors[CHILD].traps, 1, "it did not even pass the cancel on");
         assert!(w.has_left(below) && w.has_left(CHILD));
@@ -263,9 +262,9 @@ fn a_task_that_waits_for_its_children_is_not_late() {
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.open(CHILD, below, "scan");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
-        w.core(CHILD).nursery_cancel(nursery, None);
+        w.nursery_cancel(CHILD, nursery, None);
         w.core(CHILD).nursery_close(nursery);
         w.pass(599 * MS);
         assert_eq!(w.actors[CHILD].traps, 0);
@@ -288,9 +287,9 @@ fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later()
         let options = w.options_in(task, CHILD, below, "scan");
         let inner = w.core(CHILD).open(options, Vec::new()).expect("serving");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
-        w.core(CHILD).cancel(inner, None).expect("known");
+        w.cancel(CHILD, inner, None);
         w.pass(700 * MS);
         assert_eq!(w.actors[CHILD].traps, 0, "it waits for the context inside the block");
         assert!(
@@ -309,12 +308,12 @@ fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
         let below = w.below(CHILD);
         w.actors[CHILD].guest = Guest::Traps;
         let (_, task) = w.started();
-        w.core(CHILD).cancel(task, None).expect("known");
+        w.cancel(CHILD, task, None);
         let mut rounds = 0;
         while !w.has_left(CHILD) && rounds < 100 {
             let options = w.options_in(task, CHILD, below, "missing");
             if let Ok(key) = w.core(CHILD).open(options, Vec::new()) {
-                w.core(CHILD).cancel(key, None).expect("known");
+                w.cancel(CHILD, key, None);
             }
             w.pass(100 * MS);
             rounds += 1;
@@ -329,8 +328,8 @@ fn what_a_cancelled_task_never_closed_is_closed_for_it() {
         w.actors[CHILD].guest = Guest::Traps;
         let (_, task) = w.started();
         let nursery = w.nursery_in(CHILD, task);
-        w.core(CHILD).cancel(task, None).expect("known");
-        w.core(CHILD).nursery_cancel(nursery, None);
+        w.cancel(CHILD, task, None);
+        w.nursery_cancel(CHILD, nursery, None);
         w.pass(2_000 * MS);
         assert!(w.has_left(CHILD), "an empty nursery left open is no reason to wait");
     });

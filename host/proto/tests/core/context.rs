@@ -421,14 +421,14 @@ fn a_stale_key_is_refused_everywhere() {
             let core = w.core(actor);
             assert_eq!(core.started(key, Vec::new()), Err(Refusal::UnknownKey));
             assert_eq!(core.finish(key, Ending::Cancelled), Err(Refusal::UnknownKey));
-            assert_eq!(core.cancel(key, None), Err(Refusal::UnknownKey));
+            assert_eq!(core.cancel(key, None, Cause::Requested), Err(Refusal::UnknownKey));
             assert_eq!(core.stream_open(key), Err(Refusal::UnknownKey));
             assert_eq!(core.send_batch(key, b""), Err(Refusal::UnknownKey));
             assert_eq!(core.credit(key, 1, 1), Err(Refusal::UnknownKey));
             assert_eq!(core.stop(key), Err(Refusal::UnknownKey));
             core.release(key);
             core.nursery_close(key);
-            core.nursery_cancel(key, None);
+            core.nursery_cancel(key, None, Cause::Requested);
         }
         w.drive();
         assert_eq!(w.core(ROOT).context_count(), 0);
@@ -533,7 +533,7 @@ fn reasons_are_cut_and_endless_names_are_refused() {
         assert_eq!(error.kind, ErrorKind::NoSuchEndpoint);
         assert!(error.message.len() < 1000, "nor is it repeated");
         let (caller, task) = w.running();
-        w.core(ROOT).cancel(caller, Some("ä".repeat(1 << 20))).expect("known");
+        w.cancel(ROOT, caller, Some(&"ä".repeat(1 << 20)));
         w.drive();
         let reason = w
             .asked(CHILD, task)

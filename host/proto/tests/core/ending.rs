@@ -165,7 +165,7 @@ fn the_tasks_below_a_cancelled_actor_name_the_requester() {
         w.drive();
         let (_, task) = w.running_at(below, deepest);
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, None);
+        w.nursery_cancel(ROOT, nursery, None);
         w.drive();
         let asked = w.asked(deepest, task).expect("cancelled");
         assert!(
@@ -268,7 +268,7 @@ fn a_late_trap_of_one_context_fails_the_others_with_its_cause() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Traps;
         let (cancelled, innocent) = (w.running().0, w.running().0);
-        w.core(ROOT).cancel(cancelled, None).expect("known");
+        w.cancel(ROOT, cancelled, None);
         w.pass(500 * MS);
         assert_eq!(w.cancelled(ROOT, cancelled).canceller, w.id(ROOT));
         assert!(matches!(w.failure(ROOT, innocent).kind, ErrorKind::Trap(_)));
@@ -393,7 +393,7 @@ fn a_cancelled_main_task_has_a_ladder_like_any_other() {
 fn the_death_of_a_caller_reaches_every_task_it_waited_for() {
     both(|mut w| {
         let [_, running, _] = three(&mut w);
-        w.core(ROOT).cancel(running, None).expect("known");
+        w.cancel(ROOT, running, None);
         w.die(ROOT, ErrorKind::Killed);
         w.drive();
         let tasks: Vec<_> = w.actors[CHILD].log.iter().filter_map(task_of).collect();

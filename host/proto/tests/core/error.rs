@@ -157,7 +157,7 @@ fn a_forged_canceller_is_never_believed() {
 fn a_cancellation_that_was_delivered_may_be_handed_on() {
     both(|mut w| {
         let c = chain(&mut w);
-        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
+        w.cancel(c.below, c.deepest, Some("tired"));
         w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
         w.drive();
         let cancellation = w.cancelled(CHILD, c.inner);
@@ -200,7 +200,7 @@ fn a_task_that_was_cancelled_cannot_say_that_it_was_its_own_doing() {
         let outer = w.open(ROOT, CHILD, "plain");
         w.drive();
         let task = w.newest_task(CHILD);
-        w.core(ROOT).cancel(outer, None).expect("known");
+        w.cancel(ROOT, outer, None);
         w.drive();
         let error = BoxedError::cancelled(w.requested_by(CHILD), w.id(CHILD));
         fail(&mut w, CHILD, task, error);
@@ -416,7 +416,7 @@ fn a_forged_member_becomes_the_forgers_own() {
 fn a_member_cannot_forge_a_canceller() {
     both(|mut w| {
         let c = chain(&mut w);
-        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
+        w.cancel(c.below, c.deepest, Some("tired"));
         w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
         w.drive();
         let forged = Cancellation {

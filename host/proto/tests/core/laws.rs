@@ -164,7 +164,7 @@ impl Play {
             Op::Finish((_, task), how) => self.finish(*task, *how),
             Op::Cancel((_, key), caller) => {
                 if let Some((actor, key)) = self.side(*key, *caller) {
-                    tried(self.world.core(actor).cancel(key, None));
+                    tried(self.world.core(actor).cancel(key, None, Cause::Requested));
                 }
             }
             Op::Release((_, key)) => {
@@ -198,7 +198,7 @@ impl Play {
             Op::NurseryOpen((actor, task)) => self.nursery_open(*actor, *task),
             Op::NurseryCancel((_, nursery)) => {
                 if let Some((actor, key)) = nth(&self.nurseries, *nursery) {
-                    self.world.core(actor).nursery_cancel(key, None);
+                    self.world.nursery_cancel(actor, key, None);
                 }
             }
             Op::NurseryClose((_, nursery)) => {
@@ -402,7 +402,7 @@ proptest! {
         let ops = ops.iter().filter(|op| !matches!(op, Op::CancelSelf(_) | Op::Die(_)));
         ops.for_each(|op| play.step(op));
         for (actor, key) in play.callers.clone() {
-            tried(play.world.core(actor).cancel(key, None));
+            tried(play.world.core(actor).cancel(key, None, Cause::Requested));
         }
         play.world.pass(10_000 * MS);
         for (actor, key) in play.callers.clone() {

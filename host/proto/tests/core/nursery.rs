@@ -55,7 +55,7 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
         assert_eq!(error.kind, ErrorKind::SpawnFailed);
         assert!(w.core(ROOT).poll_output().is_none(), "it was never started");
         let cancelled = w.nursery_of(ROOT);
-        w.core(ROOT).nursery_cancel(cancelled, Some("enough".into()));
+        w.nursery_cancel(ROOT, cancelled, Some("enough"));
         let error = w.spawn(ROOT, cancelled, "late").expect_err("cancelled");
         assert!(matches!(error.kind, ErrorKind::Cancelled(c) if c.reason.as_deref() == Some("enough")));
         assert_eq!(
@@ -142,8 +142,8 @@ fn cancelling_a_nursery_twice_asks_once() {
         w.actors[CHILD].guest = Guest::Silent;
         w.running();
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, Some("first".into()));
-        w.core(ROOT).nursery_cancel(nursery, Some("second".into()));
+        w.nursery_cancel(ROOT, nursery, Some("first"));
+        w.nursery_cancel(ROOT, nursery, Some("second"));
         w.cancel_actor(ROOT, CHILD, Some("third"));
         w.drive();
         let task = w.newest_task(CHILD);
@@ -227,7 +227,7 @@ fn a_tree_of_spinning_actors_is_down_within_the_sum_of_its_ladders() {
             parent = child;
         }
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, None);
+        w.nursery_cancel(ROOT, nursery, None);
         w.core(ROOT).nursery_close(nursery);
         w.pass(4 * 700 * crate::world::MS);
         assert!(w.saw_nursery_closed(ROOT, nursery));
@@ -244,7 +244,7 @@ fn told_below(w: &mut World, owner: Option<Key>, cause: Cause) -> Cancellation {
     w.drive();
     w.actors[below].guest = Guest::Silent;
     let (_, task) = w.running_at(CHILD, below);
-    w.core(CHILD).nursery_cancel_because(nursery, Some("own".into()), cause);
+    w.core(CHILD).nursery_cancel(nursery, Some("own".into()), cause);
     w.drive();
     w.asked(below, task).expect("cancelled")
 }
@@ -277,7 +277,7 @@ fn a_nursery_whose_task_was_cancelled_is_torn_down_in_the_name_of_who_did() {
         both(|mut w| {
             w.actors[CHILD].guest = Guest::Silent;
             let (context, task) = w.running();
-            w.core(ROOT).cancel(context, Some("theirs".into())).expect("known");
+            w.cancel(ROOT, context, Some("theirs"));
             w.drive();
             let told = told_below(&mut w, Some(task), cause.clone());
             assert_eq!(

@@ -96,7 +96,7 @@ fn who_has_cancelled_a_task_is_told() {
     both(|mut w| {
         let (caller, callee) = w.running();
         assert_eq!(context(&mut w, CHILD, callee).canceller, None);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         let root = w.id(ROOT);
         assert_eq!(context(&mut w, CHILD, callee).canceller, Some(root));

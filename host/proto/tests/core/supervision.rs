@@ -134,7 +134,7 @@ fn who_was_asked_to_end_does_not_start_again() {
         w.drive();
         assert_eq!(fate(&w, one), Some(Fate::Over));
         let two = child(&mut w, n, Restart::permanent());
-        w.core(ROOT).nursery_cancel(n, None);
+        w.nursery_cancel(ROOT, n, None);
         w.core(ROOT).nursery_close(n);
         w.drive();
         assert_eq!(fate(&w, two), Some(Fate::Over));

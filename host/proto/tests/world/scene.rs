@@ -1,6 +1,6 @@
 //! What stories begin with: nurseries, actors below the pair, and calls that are on their way.
 
-use steading_types::{Key, OpenOptions, Supervision};
+use steading_types::{Cause, Key, OpenOptions, Supervision};
 
 use super::{CHILD, ROOT, World};
 
@@ -23,6 +23,20 @@ impl World {
     pub(crate) fn below(&mut self, actor: usize) -> usize {
         let nursery = self.nursery_of(actor);
         self.spawn(actor, nursery, "below").expect("admitted")
+    }
+
+    /// Asks the task of a context to end.
+    pub(crate) fn cancel(&mut self, actor: usize, context: Key, reason: Option<&str>) {
+        let reason = reason.map(str::to_owned);
+        self.core(actor)
+            .cancel(context, reason, Cause::Requested)
+            .expect("known");
+    }
+
+    /// Asks the children of a nursery to end.
+    pub(crate) fn nursery_cancel(&mut self, actor: usize, nursery: Key, reason: Option<&str>) {
+        let reason = reason.map(str::to_owned);
+        self.core(actor).nursery_cancel(nursery, reason, Cause::Requested);
     }
 
     /// Asks a child to end.
