@@ -31,9 +31,7 @@ fn a_context_lives_from_start_to_return() {
 #[test]
 fn a_plain_endpoint_need_not_call_started() {
     both(|mut w| {
-        let caller = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let callee = w.newest_task(CHILD);
+        let (caller, callee) = w.called();
         w.core(CHILD).finish(callee, returned(b"7")).expect("once");
         w.drive();
         assert_eq!(w.returned(ROOT, caller), b"7");

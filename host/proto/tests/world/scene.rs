@@ -81,7 +81,14 @@ impl World {
         self.running_at(ROOT, CHILD)
     }
 
-    /// The same, with `started` behind it.
+    /// A plain call of root to child, its task running: the caller's key and the callee's.
+    pub(crate) fn called(&mut self) -> (Key, Key) {
+        let caller = self.open(ROOT, CHILD, "plain");
+        self.drive();
+        (caller, self.newest_task(CHILD))
+    }
+
+    /// A context of root and child, with `started` behind it: both keys.
     pub(crate) fn started(&mut self) -> (Key, Key) {
         let (caller, callee) = self.running();
         self.core(CHILD).started(callee, b"hello".to_vec()).expect("first");
