@@ -3,18 +3,16 @@
 //! A child that may start again is a *line* of actors, one at a time; all others are lines of one. Portals
 //! keep the line they lead into, so the registry itself holds only what is alive, or will be again.
 
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::task::Poll;
+use std::sync::{Arc, OnceLock};
 
 use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Fate, Key, PortalKey, Refusal, Restarted, Rung};
 
 use crate::error::{Error, Result};
 use crate::link::Aftermath;
+use crate::portal;
 use crate::runtime::{Actor, KeyMap};
 use crate::scope::{self, Node};
-use crate::waiters::{Slot, Waiters};
-use crate::{lock, portal};
+use crate::waiters::{Waited, Waiters};
 
 /// Failures that a nursery keeps to raise them. There may be any number when siblings do not notice.
 const KEPT_FAILURES: usize = 64;
@@ -64,7 +62,7 @@ impl Incarnation {
 /// A child, with all it was and will be.
 pub(crate) struct Line {
     nursery: Key,
-    state: Mutex<LineState>,
+    state: Waited<LineState>,
 }
 
 pub(crate) struct LineState {
@@ -75,7 +73,6 @@ pub(crate) struct LineState {
     awaited: bool,
     /// Why nobody will hear how it ends.
     lost: Option<Error>,
-    waiters: Waiters,
 }
 
 impl LineState {
@@ -169,11 +166,10 @@ impl Children {
             over: false,
             awaited,
             lost: None,
-            waiters: Waiters::default(),
         };
         let line = Arc::new(Line {
             nursery,
-            state: Mutex::new(state),
+            state: Waited::new(state),
         });
         self.lines.insert(key, line.clone());
         line
@@ -271,13 +267,11 @@ impl Children {
 
 impl Line {
     fn change(&self, after: &mut Aftermath, change: impl FnOnce(&mut LineState)) {
-        let mut state = lock(&self.state);
-        change(&mut state);
-        state.waiters.drain_into(&mut after.wakers);
+        self.state.change(&mut after.wakers, change);
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&LineState) -> T) -> T {
-        look(&lock(&self.state))
+        self.state.with(|state| look(state))
     }
 
     /// Waits until one of it runs, and answers for its failure until then. Given up, it is cancelled: nobody
@@ -301,20 +295,11 @@ impl Line {
     /// # Errors
     /// What `step` answers; the cancellation of the current scope.
     pub(crate) async fn wait<T>(&self, mut step: impl FnMut(&LineState) -> Option<Result<T>>) -> Result<T> {
-        let mut place = Place {
-            line: self,
-            slot: Slot::default(),
-        };
-        poll_fn(|cx| {
-            let mut state = lock(&self.state);
+        let step = |state: &mut LineState| {
             let lost = || state.lost.clone().map(Err);
-            let answer = step(&state).or_else(lost).or_else(|| scope::check().err().map(Err));
-            if answer.is_none() {
-                state.waiters.register(&mut place.slot, cx.waker());
-            }
-            answer.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+            step(state).or_else(lost).or_else(|| scope::check().err().map(Err))
+        };
+        self.state.wait(step).await
     }
 }
 
@@ -327,28 +312,13 @@ struct Awaited<'a> {
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        let mut state = lock(&self.line.state);
-        state.awaited = false;
-        let (child, over) = (state.current.key, state.over);
-        drop(state);
+        let (child, over) = self.line.state.with(|state| {
+            state.awaited = false;
+            (state.current.key, state.over)
+        });
         if self.given_up && !over {
             // Refused only if it is dead already.
             self.actor.boundary().cancel_actor(child, None).ok();
-        }
-    }
-}
-
-/// A place among those who wait, left when the waiting ends.
-struct Place<'a> {
-    line: &'a Line,
-    slot: Slot,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if self.slot.is_taken() {
-            // Bound, so that the waker is dropped after the lock.
-            let _waker = lock(&self.line.state).waiters.remove(&self.slot);
         }
     }
 }

@@ -5,19 +5,14 @@
 //! somebody else decides how long the scope is open. [`gather`](crate::gather()) and
 //! [`shared`](crate::shared()) are built on it.
 
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::Arc;
 
 use crate::error::Result;
-use crate::lock;
 use crate::scope;
-use crate::waiters::{Slot, Waiters, Woken};
+use crate::waiters::{Waited, Woken};
 
 /// What stands between the inside of a scope and those who wait for what it gives.
-pub(crate) struct Door<V> {
-    state: Mutex<(Passage<V>, Waiters)>,
-}
+pub(crate) struct Door<V>(Waited<Passage<V>>);
 
 enum Passage<V> {
     /// The scope is being entered.
@@ -31,18 +26,16 @@ enum Passage<V> {
 
 impl<V> Door<V> {
     pub(crate) fn new() -> Arc<Self> {
-        let state = Mutex::new((Passage::Opening, Waiters::default()));
-        Arc::new(Self { state })
+        Arc::new(Self(Waited::new(Passage::Opening)))
     }
 
     fn change(&self, change: impl FnOnce(&mut Passage<V>) -> Passage<V>) {
         let mut woken = Woken::default();
-        let mut state = lock(&self.state);
-        let next = change(&mut state.0);
         // Bound, so that a value that is given up is dropped after the lock.
-        let _before = std::mem::replace(&mut state.0, next);
-        state.1.drain_into(&mut woken);
-        drop(state);
+        let _before = self.0.change(&mut woken, |passage| {
+            let next = change(passage);
+            std::mem::replace(passage, next)
+        });
         woken.wake();
     }
 
@@ -59,39 +52,24 @@ impl<V> Door<V> {
     }
 
     pub(crate) fn is_opening(&self) -> bool {
-        matches!(lock(&self.state).0, Passage::Opening)
+        self.0.with(|passage| matches!(passage, Passage::Opening))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(lock(&self.state).0, Passage::Closed)
-    }
-
-    async fn wait<T>(&self, mut step: impl FnMut(&mut Passage<V>) -> Option<T>) -> T {
-        let mut place = Place {
-            door: self,
-            slot: Slot::default(),
-        };
-        poll_fn(|cx| {
-            let mut state = lock(&self.state);
-            let answer = step(&mut state.0);
-            if answer.is_none() {
-                state.1.register(&mut place.slot, cx.waker());
-            }
-            answer.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        self.0.with(|passage| matches!(passage, Passage::Closed))
     }
 
     /// Waits for the value, and takes it out. Waits for ever if the scope is never open.
     pub(crate) async fn take(&self) -> V {
-        self.wait(|passage| match passage {
-            Passage::Open(_) => match std::mem::replace(passage, Passage::Taken) {
-                Passage::Open(value) => Some(value),
+        self.0
+            .wait(|passage| match passage {
+                Passage::Open(_) => match std::mem::replace(passage, Passage::Taken) {
+                    Passage::Open(value) => Some(value),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        })
-        .await
+            })
+            .await
     }
 
     /// As [`take`](Self::take), and leaves it for others.
@@ -99,23 +77,12 @@ impl<V> Door<V> {
     where
         V: Clone,
     {
-        self.wait(|passage| match passage {
-            Passage::Open(value) => Some(value.clone()),
-            _ => None,
-        })
-        .await
-    }
-}
-
-struct Place<'a, V> {
-    door: &'a Door<V>,
-    slot: Slot,
-}
-
-impl<V> Drop for Place<'_, V> {
-    fn drop(&mut self) {
-        // Bound, so that the waker is dropped after the lock.
-        let _waker = lock(&self.door.state).1.remove(&self.slot);
+        self.0
+            .wait(|passage| match passage {
+                Passage::Open(value) => Some(value.clone()),
+                _ => None,
+            })
+            .await
     }
 }
 
@@ -142,7 +109,8 @@ impl<V> Entry<V> {
     pub async fn hold(self, value: V) -> Result<()> {
         scope::check()?;
         self.0.open(value);
-        self.0
+        let door = &self.0;
+        door.0
             .wait(|passage| match (scope::check(), passage) {
                 (Err(cancelled), _) => Some(Err(cancelled)),
                 (Ok(()), Passage::Closed) => Some(Ok(())),

@@ -383,9 +383,9 @@ impl Error {
         })
     }
 
-    /// Whether this only says that an actor is gone, and the other of what it died.
-    pub(crate) fn is_echo_of(&self, death: &Self) -> bool {
-        self.kind() == ErrorKind::LinkClosed && self.source_actor() == death.source_actor()
+    /// Whether this only says that this actor was dead when somebody called it, and not of what it died.
+    pub(crate) fn says_gone(&self, actor: &ActorId) -> bool {
+        self.kind() == ErrorKind::LinkClosed && self.source_actor() == Some(actor)
     }
 
     /// Is this how a task failed, and not its whole actor?

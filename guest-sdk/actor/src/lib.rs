@@ -21,6 +21,7 @@ mod link;
 mod nursery;
 mod policy;
 mod portal;
+mod queue;
 mod race;
 mod report;
 mod resource;

@@ -8,23 +8,24 @@
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{Cause, ErrorKind, Fate, Key, Spec, Strategy, Supervision};
+use steading_types::{Cause, Fate, Key, Spec, Strategy, Supervision};
 
 use crate::children::{Children, Line, LineState, Scope};
+use crate::codec;
 use crate::error::{Error, Result};
 use crate::link::Aftermath;
 use crate::portal::Portal;
+use crate::queue::Queue;
 use crate::runtime::Actor;
 use crate::scope::{self, Block, Node, Watch, scoped};
-use crate::waiters::{Slot, Waiters, Woken};
-use crate::{codec, lock};
+use crate::waiters::{Slot, Waited, Woken};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -37,16 +38,7 @@ struct Shared {
     key: Key,
     node: Arc<Node>,
     strategy: Strategy,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Tasks the block has not taken over yet.
-    tasks: Vec<Task>,
-    /// What wakes the block to do so.
-    waker: Option<Waker>,
-    over: bool,
+    queue: Queue<Task>,
 }
 
 impl std::fmt::Debug for Nursery {
@@ -127,31 +119,17 @@ impl Nursery {
     }
 
     pub(crate) fn run<R>(&self, once: Once) -> Running<R> {
-        let slot = Arc::new(Mutex::default());
+        let slot = Arc::<ResultSlot>::default();
         let run = run_once(self.clone(), once, Unanswered(Arc::clone(&slot)));
         // In a scope of its own: its teardown must not keep the body waiting.
         let node = self.0.node.child();
         let task = async move { drop(scoped(node, run).await) };
         // Not taken over, it is dropped, and its handle says so.
-        self.enqueue(Box::pin(task));
+        self.0.queue.enqueue(Box::pin(task));
         Running {
             slot,
             result: PhantomData,
         }
-    }
-
-    /// Hands a task to the block; drops it if that is over.
-    fn enqueue(&self, task: Task) {
-        let mut queue = lock(&self.0.queue);
-        if queue.over {
-            // First, as a task that is dropped may look here.
-            drop(queue);
-            return drop(task);
-        }
-        queue.tasks.push(task);
-        let waker = queue.waker.take();
-        drop(queue);
-        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Asks every child to end; the body goes on. An empty `reason` is none.
@@ -178,35 +156,21 @@ impl Nursery {
 
 /// A child that runs one endpoint.
 pub struct Running<R> {
-    slot: Arc<Mutex<ResultSlot>>,
+    slot: Arc<ResultSlot>,
     result: PhantomData<fn() -> R>,
 }
 
-#[derive(Default)]
-struct ResultSlot {
-    result: Option<Result<Bytes>>,
-    waiters: Waiters,
-}
+type ResultSlot = Waited<Option<Result<Bytes>>>;
 
 impl<R: DeserializeOwned> Running<R> {
-    /// Waits for the result. Asking again answers the same.
+    /// Waits for the result. Asking again answers the same. Cancel-safe.
     ///
     /// # Errors
     /// How the call failed; the cancellation of the current scope.
     pub async fn result(&self) -> Result<R> {
-        let mut place = Slot::default();
-        let bytes = poll_fn(|cx| {
-            let mut slot = lock(&self.slot);
-            match (&slot.result, scope::check()) {
-                (Some(result), _) => Poll::Ready(result.clone()),
-                (None, Err(cancelled)) => Poll::Ready(Err(cancelled)),
-                (None, Ok(())) => {
-                    slot.waiters.register(&mut place, cx.waker());
-                    Poll::Pending
-                }
-            }
-        });
-        codec::decode(&bytes.await?).map_err(|e| e.about("result"))
+        let answer = |result: &mut Option<_>| result.clone().or_else(|| scope::check().err().map(Err));
+        let bytes = self.slot.wait(answer).await?;
+        codec::decode(&bytes).map_err(|e| e.about("result"))
     }
 }
 
@@ -219,22 +183,19 @@ pub(crate) struct Once {
 }
 
 /// The task's end of a handle. Dropped with the task, it says that the nursery has ended.
-struct Unanswered(Arc<Mutex<ResultSlot>>);
+struct Unanswered(Arc<ResultSlot>);
 
 impl Unanswered {
     fn set(&self, result: Result<Bytes>) {
         let mut woken = Woken::default();
-        let mut slot = lock(&self.0);
-        slot.result.get_or_insert(result);
-        slot.waiters.drain_into(&mut woken);
-        drop(slot);
+        self.0.change(&mut woken, |slot| _ = slot.get_or_insert(result));
         woken.wake();
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        let answered = lock(&self.0).result.is_some();
+        let answered = self.0.with(|result| result.is_some());
         if !answered {
             self.set(Err(Error::invalid("the nursery has ended")));
         }
@@ -285,8 +246,10 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         boundary.cancel_actor(portal.key(), None).ok();
         return false;
     }
-    if failure.is_some_and(|error| is_gone(error, portal)) {
-        // Its end, which is on its way, says why; that there is nobody to call is no failure of its own.
+    if failure.is_some_and(|error| error.says_gone(portal.id())) {
+        // Its end, which is on its way, says why; that there is nobody to call is no failure of its own. To be
+        // known here already: told as how the call ended, it would be what decides whether the child starts
+        // again. What calls of the body's own find is left out in `raise`.
         return portal.closed().await.is_ok() && !line.look(|state| state.over);
     }
     let failure = failure.map(|error| Box::new(error.to_boxed(nursery.0.actor.me())));
@@ -304,11 +267,6 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         _ => {}
     }
     starts_again
-}
-
-/// Did the call fail because the child was dead when it came?
-fn is_gone(error: &Error, child: &Portal) -> bool {
-    error.kind() == ErrorKind::LinkClosed && error.source_actor() == Some(child.id())
 }
 
 /// An open nursery. Dropped early, its children are cancelled and it takes no more.
@@ -340,7 +298,7 @@ impl Held {
             key,
             node,
             strategy,
-            queue: Mutex::default(),
+            queue: Queue::default(),
         }));
         Ok(Self {
             nursery,
@@ -402,12 +360,8 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Shared { actor, key, .. } = &*self.nursery.0;
-        // Tasks hold the nursery, so those nobody has taken over would hold themselves.
-        let over = Queue {
-            over: true,
-            ..Queue::default()
-        };
-        let _queue = std::mem::replace(&mut *lock(&self.nursery.0.queue), over);
+        // Bound, so that those who wait for the tasks hear of it after the children are cancelled.
+        let _tasks = self.nursery.0.queue.end();
         let mut after = Aftermath::default();
         // Bound, so that its wakers are dropped after the lock.
         let left = actor.with_children(|children| children.forget(*key, &mut after));
@@ -426,11 +380,7 @@ struct Tasks(FuturesUnordered<Task>);
 impl Tasks {
     /// Ready when there is none left.
     fn poll(&mut self, nursery: &Nursery, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let mut queue = lock(&nursery.0.queue);
-        self.0.extend(queue.tasks.drain(..));
-        // Bound, so that the old waker is dropped after the lock.
-        let _old = queue.waker.replace(cx.waker().clone());
-        drop(queue);
+        nursery.0.queue.take_over(&mut self.0, cx.waker());
         while let Poll::Ready(done) = self.0.poll_next_unpin(cx) {
             if done.is_none() {
                 return Poll::Ready(());
@@ -482,8 +432,9 @@ fn raise<T>(actor: &Actor, body: Result<T>, failures: Vec<Error>) -> Result<T> {
             list.push(error);
         }
     }
-    let deaths: Vec<_> = real.iter().filter(|error| error.is_death()).cloned().collect();
-    real.retain(|error| !deaths.iter().any(|death| error.is_echo_of(death)));
+    let deaths = real.iter().filter(|error| error.is_death());
+    let dead: Vec<_> = deaths.filter_map(Error::source_actor).cloned().collect();
+    real.retain(|error| !dead.iter().any(|actor| error.says_gone(actor)));
     if !real.is_empty() {
         return Err(Error::group(real));
     }

@@ -51,20 +51,26 @@ impl Resources {
         table.downcast_mut().expect("a table is found by its type")
     }
 
-    /// The resource of this name, and whether it has just been made, with one user.
-    pub(crate) fn find<K, V>(&mut self, key: &K, make: impl FnOnce() -> Arc<Resource<V>>) -> (Arc<Resource<V>>, bool)
+    /// The resource of this name. If there is none it is made, with one user, of `open`, which else is handed
+    /// back.
+    pub(crate) fn find<K, V, O>(
+        &mut self,
+        key: &K,
+        open: O,
+        make: impl FnOnce(O) -> Arc<Resource<V>>,
+    ) -> (Arc<Resource<V>>, Option<O>)
     where
         K: Clone + Eq + Hash + Send + 'static,
         V: Send + 'static,
     {
         let table = self.table();
         if let Some(known) = table.get(key) {
-            return (known.clone(), false);
+            return (known.clone(), Some(open));
         }
-        let made = make();
+        let made = make(open);
         table.insert(key.clone(), made.clone());
         self.count += 1;
-        (made, true)
+        (made, None)
     }
 
     /// Is it the one to be found?

@@ -132,7 +132,7 @@ impl Node {
     }
 
     /// Is `self` this node or below it?
-    pub(crate) fn is_within(&self, node: &Arc<Self>) -> bool {
+    fn is_within(&self, node: &Arc<Self>) -> bool {
         std::ptr::eq(self, &**node) || self.parent.as_ref().is_some_and(|parent| parent.is_within(node))
     }
 

@@ -124,23 +124,22 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    async fn enter<O, Fut>(key: K, open: O) -> Result<Self>
+    async fn enter<O, Fut>(key: K, mut open: O) -> Result<Self>
     where
         O: FnOnce(Entry<V>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         let actor = scope::current().actor().clone();
-        let mut open = Some(open);
         loop {
             scope::check()?;
-            let make = || make(&actor, open.take().expect("it is made once, and then this is its user"));
-            let (resource, made) = actor.with_resources(|resources| resources.find(&key, make));
+            let make = |open| make(&actor, open);
+            let (resource, unused) = actor.with_resources(|resources| resources.find(&key, open, make));
             if scope::is_current_within(Some(&resource.node)) {
                 return Err(Error::invalid(
                     "shared: what opens a resource waits for that very resource",
                 ));
             }
-            if made || resource.join() {
+            let Some(unused) = unused.filter(|_| !resource.join()) else {
                 return Ok(Self {
                     actor,
                     key,
@@ -149,7 +148,8 @@ where
                     left: false,
                     _block: Block::enter(),
                 });
-            }
+            };
+            open = unused;
             gone(actor.clone(), key.clone(), resource).await?;
         }
     }

@@ -15,6 +15,7 @@ use steading_types::{Cancellation, Cause, ErrorKind};
 
 use crate::error::{Error, Result};
 use crate::lock;
+use crate::queue::Queue;
 use crate::scope::{self, Block, Node, Watch, scoped};
 use crate::verdict;
 
@@ -40,19 +41,15 @@ pub struct TaskGroup(Arc<Shared>);
 
 struct Shared {
     node: Arc<Node>,
+    queue: Queue<Task>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Tasks the block has not taken over yet.
-    queue: Vec<Task>,
-    /// What wakes the block to do so.
-    waker: Option<Waker>,
     failures: Vec<Error>,
     /// The user asked for the cancel, by [`TaskGroup::cancel`].
     cancel_called: bool,
-    over: bool,
 }
 
 impl std::fmt::Debug for TaskGroup {
@@ -79,6 +76,7 @@ where
     let node = Node::inside_current(scope::current().actor());
     let group = TaskGroup(Arc::new(Shared {
         node: node.clone(),
+        queue: Queue::default(),
         state: Mutex::default(),
     }));
     let _over = Over(&group);
@@ -103,16 +101,12 @@ where
     .await
 }
 
-/// The block is over; tasks hold the group, so those nobody has taken over would hold themselves.
+/// The block takes no more tasks when it is over.
 struct Over<'a>(&'a TaskGroup);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.0.state);
-        state.over = true;
-        // Bound, so that they are dropped after the lock.
-        let _tasks = std::mem::take(&mut state.queue);
-        drop(state);
+        drop(self.0.0.queue.end());
     }
 }
 
@@ -143,7 +137,7 @@ impl TaskGroup {
         let joined = Arc::new(Mutex::new(Joined::default()));
         let (group, slot) = (self.clone(), Unjoined(joined.clone()));
         // Not taken over, it is dropped, and its handle says so.
-        self.enqueue(Box::pin(async move {
+        self.0.queue.enqueue(Box::pin(async move {
             let result = scoped(node, future).await.and_then(|end| end);
             if let Err(error) = &result {
                 group.failed(error);
@@ -200,7 +194,7 @@ impl TaskGroup {
         let start = Start::new(node.clone());
         let future = task(Ready(start.clone()));
         let (group, told, inside) = (self.clone(), Untold(start.clone()), node.clone());
-        self.enqueue(Box::pin(async move {
+        self.0.queue.enqueue(Box::pin(async move {
             let result = scoped(inside, future).await.and_then(|end| end);
             if let Some(error) = told.0.ended(result.map(|_| ())) {
                 group.failed(&error);
@@ -226,20 +220,6 @@ impl TaskGroup {
             .cancel(self.0.node.actor().cancellation(reason, Cause::Requested));
     }
 
-    /// Hands a task to the block; drops it if that is over.
-    fn enqueue(&self, task: Task) {
-        let mut state = lock(&self.0.state);
-        if state.over {
-            // First, as a task that is dropped may look here.
-            drop(state);
-            return drop(task);
-        }
-        state.queue.push(task);
-        let waker = state.waker.take();
-        drop(state);
-        waker.into_iter().for_each(Waker::wake);
-    }
-
     /// A failure, or a cancellation from elsewhere, ends all; that one was cancelled with all is no news.
     fn failed(&self, error: &Error) {
         if error.is_absorbed() || (error.is_cancelled() && self.0.node.is_cancelled()) {
@@ -263,16 +243,12 @@ impl TaskGroup {
     /// Ready when no task is left.
     fn poll_tasks(&self, tasks: &mut FuturesUnordered<Task>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let mut state = lock(&self.0.state);
-            tasks.extend(state.queue.drain(..));
-            // Bound, so that the old waker is dropped after the lock.
-            let _old = state.waker.replace(cx.waker().clone());
-            drop(state);
+            self.0.queue.take_over(tasks, cx.waker());
             match tasks.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
-                Poll::Ready(None) if lock(&self.0.state).queue.is_empty() => return Poll::Ready(()),
+                Poll::Ready(None) if self.0.queue.is_empty() => return Poll::Ready(()),
                 Poll::Ready(None) => {}
-                Poll::Pending if lock(&self.0.state).queue.is_empty() => return Poll::Pending,
+                Poll::Pending if self.0.queue.is_empty() => return Poll::Pending,
                 Poll::Pending => {}
             }
         }

@@ -3,7 +3,11 @@
 //! Every change wakes all of them and each looks for itself: there are few, and a task that was dropped
 //! in a `select!` must not swallow the wake of another.
 
-use std::task::Waker;
+use std::future::poll_fn;
+use std::sync::Mutex;
+use std::task::{Poll, Waker};
+
+use crate::lock;
 
 /// Wakers to be woken once all locks are released. One, which is the rule, needs no allocation.
 #[derive(Default)]
@@ -70,5 +74,60 @@ impl Waiters {
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.list.len()
+    }
+}
+
+/// A state behind a lock, whose changes tasks wait for.
+#[derive(Default)]
+pub(crate) struct Waited<S>(Mutex<(S, Waiters)>);
+
+impl<S> Waited<S> {
+    pub(crate) fn new(state: S) -> Self {
+        Self(Mutex::new((state, Waiters::default())))
+    }
+
+    /// Looks at it, or changes what nobody waits for.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut S) -> T) -> T {
+        look(&mut lock(&self.0).0)
+    }
+
+    /// Changes it; all who wait are to be woken.
+    pub(crate) fn change<T>(&self, woken: &mut Woken, change: impl FnOnce(&mut S) -> T) -> T {
+        let mut state = lock(&self.0);
+        let answer = change(&mut state.0);
+        state.1.drain_into(woken);
+        answer
+    }
+
+    /// Waits for `step` to have an answer. Cancel-safe.
+    pub(crate) async fn wait<T>(&self, mut step: impl FnMut(&mut S) -> Option<T>) -> T {
+        let mut place = Place {
+            among: self,
+            slot: Slot::default(),
+        };
+        poll_fn(|cx| {
+            let mut state = lock(&self.0);
+            let answer = step(&mut state.0);
+            if answer.is_none() {
+                state.1.register(&mut place.slot, cx.waker());
+            }
+            answer.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+/// A place among those who wait, left when the waiting ends.
+struct Place<'a, S> {
+    among: &'a Waited<S>,
+    slot: Slot,
+}
+
+impl<S> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        if self.slot.is_taken() {
+            // Bound, so that the waker is dropped after the lock.
+            let _waker = lock(&self.among.0).1.remove(&self.slot);
+        }
     }
 }

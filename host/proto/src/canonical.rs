@@ -8,7 +8,7 @@
 const DEEPEST: usize = 12;
 
 /// The number of items, from the first on, that the bytes must start with.
-pub(crate) const ITEMS: usize = 2;
+const ITEMS: usize = 2;
 
 /// Where bytes stop being canonical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

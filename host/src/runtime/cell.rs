@@ -455,7 +455,7 @@ impl Boundary for Cell {
     }
 
     fn cancel(&self, context: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
-        self.with(|core| core.cancel_because(context, reason, cause))
+        self.with(|core| core.cancel(context, reason, cause))
     }
 
     fn release(&self, context: Key) {
@@ -496,7 +496,7 @@ impl Boundary for Cell {
     }
 
     fn nursery_cancel(&self, nursery: Key, reason: Option<String>, cause: Cause) {
-        self.with(|core| core.nursery_cancel_because(nursery, reason, cause));
+        self.with(|core| core.nursery_cancel(nursery, reason, cause));
     }
 
     fn nursery_close(&self, nursery: Key) {

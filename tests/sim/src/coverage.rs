@@ -17,7 +17,7 @@ macro_rules! cells {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(usize)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "the text of a cell says what it is")]
         pub enum $name { $($variant),* }
 
         impl $name {

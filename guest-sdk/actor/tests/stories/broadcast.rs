@@ -15,9 +15,7 @@ fn streaming<T: 'static>(w: &World, body: impl AsyncFnOnce(Stream<u32, u32>) -> 
         w.portal()
             .open_context("scan", &(), async |c: Ctx, ()| c.stream(body).await),
     );
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     task
 }
 

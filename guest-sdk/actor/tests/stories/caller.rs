@@ -4,8 +4,6 @@ use steading_actor::*;
 
 use crate::harness::*;
 
-type Ctx = Context<u32, u32>;
-
 #[test]
 fn a_block_is_entered_with_the_first_value_and_ends_with_the_callee() {
     let w = World::new();
@@ -13,9 +11,7 @@ fn a_block_is_entered_with_the_first_value_and_ends_with_the_callee() {
         w.portal()
             .open_context("scan", &1, async |_: Context<(), (), String>, first| Ok(first)),
     );
-    task.waits();
-    w.started(1, &"hello");
-    task.waits();
+    w.enter(&mut task, 1, &"hello");
     w.returned(1, &());
     assert_eq!(task.ends().unwrap(), "hello");
     assert_eq!(w.asked(), ["open c1 scan", "release c1"]);
@@ -58,9 +54,7 @@ fn a_body_error_cancels_the_callee_and_waits_for_it() {
         w.portal()
             .open_context("scan", &(), async |_: Ctx, ()| Err::<(), _>(Error::msg("mine"))),
     );
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     assert_eq!(task.ends().unwrap_err().message(), "mine");
 }
@@ -72,9 +66,7 @@ fn a_callee_that_does_not_answer_a_cancel_is_not_waited_for_for_ever() {
         w.portal()
             .open_context("scan", &(), async |_: Ctx, ()| Err::<(), _>(Error::msg("mine"))),
     );
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.pass(5000);
     assert_eq!(task.ends().unwrap_err().message(), "mine");
 }
@@ -86,9 +78,7 @@ fn a_silent_callee_after_our_cancel_is_a_cancel_timeout() {
         c.cancel("").await;
         Ok(())
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.pass(5000);
     assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::CancelTimeout);
 }
@@ -100,27 +90,28 @@ fn our_cancel_is_absorbed_and_the_body_keeps_its_value() {
         c.cancel("enough").await;
         Ok(5)
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     assert_eq!(task.ends().unwrap(), 5);
     assert_eq!(w.asked()[1], "cancel c1 (enough)");
 }
 
-#[test]
-fn our_cancel_coming_back_through_the_stream_is_absorbed_without_a_value() {
-    let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Ctx, ()| {
+/// A body that has cancelled its context and receives from its stream.
+fn receiving_cancelled(w: &World) -> Task<Option<u32>> {
+    let (task, _) = w.with_handle(async |c| {
         c.stream(async |s| {
             c.cancel("").await;
             s.next().await
         })
         .await
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    });
+    task
+}
+
+#[test]
+fn our_cancel_coming_back_through_the_stream_is_absorbed_without_a_value() {
+    let w = World::new();
+    let mut task = receiving_cancelled(&w);
     w.cancelled(1, me());
     let end = task.ends();
     assert!(end.as_ref().is_err_and(Error::is_absorbed), "{end:?}");
@@ -131,16 +122,7 @@ fn our_cancel_coming_back_through_the_stream_is_absorbed_without_a_value() {
 #[test]
 fn after_our_cancel_a_stop_is_no_clean_end() {
     let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |c: Ctx, ()| {
-        c.stream(async |s| {
-            c.cancel("").await;
-            s.next().await
-        })
-        .await
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    let mut task = receiving_cancelled(&w);
     w.stop(1);
     task.waits();
     w.cancelled(1, me());
@@ -150,22 +132,8 @@ fn after_our_cancel_a_stop_is_no_clean_end() {
 #[test]
 fn a_cancel_by_another_task_ends_the_body_and_is_absorbed() {
     let w = World::new();
-    let (give, take) = std::sync::mpsc::channel();
-    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
-        give.send(c).unwrap();
-        std::future::pending::<()>().await;
-        Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
-    let context: Ctx = take.try_recv().unwrap();
-    w.task(async move {
-        context.cancel("from outside").await;
-        Ok(())
-    })
-    .ends()
-    .unwrap();
+    let (mut task, context) = w.elsewhere();
+    w.cancel_by_handle(context, "from outside");
     task.waits();
     w.cancelled(1, me());
     assert!(task.ends().unwrap_err().is_absorbed());
@@ -174,16 +142,12 @@ fn a_cancel_by_another_task_ends_the_body_and_is_absorbed() {
 /// The matrix of semantics 6, first row: while the body waits for the result, the answer is a value.
 #[test]
 fn a_cancel_by_another_task_is_told_to_a_body_that_waits_on_the_context() {
-    let (w, (give, take)) = (World::new(), std::sync::mpsc::channel());
-    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
-        give.send(c.clone()).unwrap();
+    let w = World::new();
+    let (mut task, context) = w.with_handle(async |c| {
         assert!(c.wait_result::<u32>().await.unwrap_err().is_absorbed());
         Ok(5)
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
-    cancel_from_outside(&w, &take);
+    });
+    w.cancel_by_handle(context, "from outside");
     task.waits();
     w.cancelled(1, me());
     assert_eq!(task.ends().unwrap(), 5, "it was given as a value, and the body went on");
@@ -192,30 +156,17 @@ fn a_cancel_by_another_task_is_told_to_a_body_that_waits_on_the_context() {
 /// Told there or ended where it is, but one of the two.
 #[test]
 fn a_body_that_goes_on_to_wait_elsewhere_is_ended_by_the_answer() {
-    let (w, (give, take)) = (World::new(), std::sync::mpsc::channel());
-    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
-        give.send(c.clone()).unwrap();
+    let w = World::new();
+    let (mut task, context) = w.with_handle(async |c| {
         c.stream(async |s| s.next().await).await?;
         std::future::pending::<()>().await;
         Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
-    cancel_from_outside(&w, &take);
+    });
+    w.cancel_by_handle(context, "from outside");
     w.data(1, &[1]);
     task.waits();
     w.cancelled(1, me());
     assert!(task.ends().unwrap_err().is_absorbed());
-}
-
-fn cancel_from_outside(w: &World, take: &std::sync::mpsc::Receiver<Ctx>) {
-    let context = take.try_recv().unwrap();
-    let cancel = async move {
-        context.cancel("from outside").await;
-        Ok(())
-    };
-    w.task(cancel).ends().unwrap();
 }
 
 #[test]
@@ -231,9 +182,7 @@ fn a_cancellation_by_the_peer_is_raised_from_entry() {
 fn a_cancellation_naming_me_that_i_did_not_ask_for_is_raised() {
     let w = World::new();
     let mut task = w.task(w.portal().open_context("scan", &(), async |_: Ctx, ()| Ok(())));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     let error = task.ends().unwrap_err();
     assert!(error.is_cancelled() && !error.is_absorbed());
@@ -242,13 +191,7 @@ fn a_cancellation_naming_me_that_i_did_not_ask_for_is_raised() {
 #[test]
 fn a_failing_callee_ends_a_body_parked_elsewhere() {
     let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |_: Ctx, ()| {
-        std::future::pending::<()>().await;
-        Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    let (mut task, _) = w.elsewhere();
     w.failed(1, "theirs");
     assert_eq!(task.ends().unwrap_err().message(), "theirs");
 }
@@ -261,9 +204,7 @@ fn a_failing_callee_is_told_to_who_waits_on_the_context_and_leaves_the_body_alon
         checkpoint()?;
         Err::<(), _>(Error::msg(format!("I saw: {}", error.message())))
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.failed(1, "theirs");
     assert_eq!(task.ends().unwrap_err().message(), "I saw: theirs");
 }
@@ -271,13 +212,7 @@ fn a_failing_callee_is_told_to_who_waits_on_the_context_and_leaves_the_body_alon
 #[test]
 fn a_foreign_failure_beats_the_local_cancellation() {
     let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |_: Ctx, ()| {
-        std::future::pending::<()>().await;
-        Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    let (mut task, _) = w.elsewhere();
     w.cancel(third());
     task.waits();
     w.failed(1, "theirs");
@@ -287,17 +222,8 @@ fn a_foreign_failure_beats_the_local_cancellation() {
 #[test]
 fn a_local_cancellation_cancels_the_callee_and_goes_on() {
     let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |_: Ctx, ()| {
-        std::future::pending::<()>().await;
-        Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
-    w.cancel(third());
-    task.waits();
-    w.cancelled(1, me());
-    let error = task.ends().unwrap_err();
+    let (mut task, _) = w.elsewhere();
+    let error = w.tear_down(&mut task, 1);
     assert_eq!(error.canceller(), Some(&third()));
     assert!(!error.is_absorbed());
 }
@@ -323,9 +249,7 @@ fn a_result_stands_although_it_was_cancelled_too_late() {
         assert!(!c.cancel_acked());
         Ok(early + c.wait_result::<u32>().await?)
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.returned(1, &4);
     assert_eq!(task.ends().unwrap(), 8);
 }
@@ -339,9 +263,7 @@ fn after_a_cancel_no_stream_opens() {
         assert_eq!(error.kind(), ErrorKind::InvalidOperation);
         Ok(())
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     task.ends().unwrap();
 }
@@ -353,9 +275,7 @@ fn a_dropped_block_lets_go_of_its_context() {
         w.portal()
             .open_context("scan", &(), async |c: Ctx, ()| c.stream(async |s| s.next().await).await),
     );
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     drop(task);
     assert_eq!(w.asked(), ["open c1 scan", "stream c1", "stop c1", "release c1"]);
     w.returned(1, &());

@@ -7,8 +7,6 @@ use steading_actor::*;
 
 use crate::harness::*;
 
-type Ctx = Context<u32, u32>;
-
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -24,15 +22,8 @@ where
         Ok(())
     });
     let mut task = w.task(around(Box::pin(block)));
-    task.waits();
-    w.started(1, &());
-    task.waits();
-    let context: Ctx = take.try_recv().unwrap();
-    let cancel = async move {
-        context.cancel("").await;
-        Ok(())
-    };
-    w.task(cancel).ends().unwrap();
+    w.enter(&mut task, 1, &());
+    w.cancel_by_handle(take.try_recv().unwrap(), "");
     task.waits();
     task
 }
@@ -74,10 +65,7 @@ fn the_enclosing_cancellation_beats_that_of_a_block_that_cancelled_itself() {
     task.waits();
     w.pass(1000);
     task.waits();
-    w.cancel(third());
-    task.waits();
-    w.cancelled(1, me());
-    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+    assert_eq!(w.tear_down(&mut task, 1).canceller(), Some(&third()));
 }
 
 #[test]
@@ -88,10 +76,7 @@ fn the_enclosing_cancellation_beats_a_time_that_ran_out_before() {
     task.waits();
     w.pass(1000);
     task.waits();
-    w.cancel(third());
-    task.waits();
-    w.cancelled(1, me());
-    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+    assert_eq!(w.tear_down(&mut task, 1).canceller(), Some(&third()));
 }
 
 #[test]
@@ -151,10 +136,7 @@ fn a_foreign_cancellation_beats_the_local_one_that_comes_while_the_others_are_to
     task.waits();
     w.cancelled(1, peer());
     task.waits();
-    w.cancel(third());
-    task.waits();
-    w.cancelled(2, me());
-    assert_eq!(task.ends().unwrap_err().canceller(), Some(&peer()));
+    assert_eq!(w.tear_down(&mut task, 2).canceller(), Some(&peer()));
 }
 
 #[test]
@@ -165,9 +147,7 @@ fn a_nursery_tells_the_foreign_cancellation_its_body_met_and_not_the_local_one_a
         n.start_actor(Spec::this_component("a")).await?;
         met.await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.cancelled(3, peer());
     task.waits();
     w.cancel(third());
@@ -180,13 +160,7 @@ fn a_nursery_tells_the_foreign_cancellation_its_body_met_and_not_the_local_one_a
 #[test]
 fn a_third_that_cancels_the_peers_actor_while_our_body_is_torn_down_is_told() {
     let w = World::new();
-    let mut task = w.task(w.portal().open_context("scan", &(), async |_: Ctx, ()| {
-        std::future::pending::<()>().await;
-        Ok(())
-    }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    let (mut task, _) = w.elsewhere();
     w.cancel(me());
     task.waits();
     w.cancelled(1, third());
@@ -218,9 +192,7 @@ fn a_body_that_cancels_and_fails_tells_its_failure() {
         c.ended().await?;
         Err::<(), _>(Error::msg("mine"))
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     assert_eq!(task.ends().unwrap_err().message(), "mine");
 }

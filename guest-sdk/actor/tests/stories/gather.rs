@@ -8,11 +8,22 @@ use crate::harness::*;
 
 type Ctx = Context<(), (), u32>;
 
+fn contexts(w: &World) -> [ContextBuilder; 2] {
+    ["a", "b"].map(|endpoint| w.portal().context(endpoint))
+}
+
+/// Both contexts are started: the task is inside the block.
+fn enter_both<T>(w: &World, task: &mut Task<T>) {
+    task.waits();
+    w.started(1, &1u32);
+    w.started(2, &2u32);
+    task.waits();
+}
+
 /// Two contexts, and a body that says what it was given, then waits for ever.
 fn two(w: &World, given: &Arc<Mutex<Vec<u32>>>) -> Task<()> {
-    let (portal, given) = (w.portal(), given.clone());
+    let (contexts, given) = (contexts(w), given.clone());
     w.task(async move {
-        let contexts = ["a", "b"].map(|endpoint| portal.context(endpoint));
         gather_contexts(contexts, async |all: Vec<(Ctx, u32)>| {
             *given.lock().unwrap() = all.iter().map(|(_, first)| *first).collect();
             cancelled().await;
@@ -80,10 +91,7 @@ fn one_that_cannot_be_entered_cancels_the_others_and_is_what_leaves() {
 fn one_that_fails_later_cancels_body_and_others() {
     let w = World::new();
     let mut task = two(&w, &Arc::default());
-    task.waits();
-    w.started(1, &1u32);
-    w.started(2, &2u32);
-    task.waits();
+    enter_both(&w, &mut task);
     w.asked();
     w.failed(1, "late");
     task.waits();
@@ -127,10 +135,7 @@ fn two_failures_are_a_group_of_both() {
 fn a_cancellation_from_elsewhere_that_one_meets_ends_all() {
     let w = World::new();
     let mut task = two(&w, &Arc::default());
-    task.waits();
-    w.started(1, &1u32);
-    w.started(2, &2u32);
-    task.waits();
+    enter_both(&w, &mut task);
     w.cancelled(1, third());
     task.waits();
     w.cancelled(2, me());
@@ -170,15 +175,10 @@ fn a_cancel_in_the_middle_leaves_nothing_behind() {
 #[test]
 fn an_error_of_the_body_cancels_all_and_leaves() {
     let w = World::new();
-    let portal = w.portal();
-    let mut task = w.task(async move {
-        let contexts = ["a", "b"].map(|endpoint| portal.context(endpoint));
-        gather_contexts(contexts, async |_: Vec<(Ctx, u32)>| Err::<(), _>(Error::msg("mine"))).await
-    });
-    task.waits();
-    w.started(1, &1u32);
-    w.started(2, &2u32);
-    task.waits();
+    let mut task = w.task(gather_contexts(contexts(&w), async |_: Vec<(Ctx, u32)>| {
+        Err::<(), _>(Error::msg("mine"))
+    }));
+    enter_both(&w, &mut task);
     w.cancelled(2, me());
     task.waits();
     w.cancelled(1, me());
@@ -188,19 +188,11 @@ fn an_error_of_the_body_cancels_all_and_leaves() {
 #[test]
 fn one_context_cancelled_by_its_handle_ends_alone() {
     let w = World::new();
-    let portal = w.portal();
-    let mut task = w.task(async move {
-        let contexts = ["a", "b"].map(|endpoint| portal.context(endpoint));
-        gather_contexts(contexts, async |all: Vec<(Ctx, u32)>| {
-            all[0].0.cancel("that one").await;
-            all[1].0.wait_result::<u32>().await
-        })
-        .await
-    });
-    task.waits();
-    w.started(1, &1u32);
-    w.started(2, &2u32);
-    task.waits();
+    let mut task = w.task(gather_contexts(contexts(&w), async |all: Vec<(Ctx, u32)>| {
+        all[0].0.cancel("that one").await;
+        all[1].0.wait_result::<u32>().await
+    }));
+    enter_both(&w, &mut task);
     w.cancelled(1, me());
     task.waits();
     w.returned(2, &5u32);
@@ -236,15 +228,8 @@ fn scopes_are_left_in_reverse_order() {
 #[test]
 fn the_next_scope_is_left_when_the_last_is_closed_not_sooner() {
     let w = World::new();
-    let portal = w.portal();
-    let mut task = w.task(async move {
-        let contexts = ["a", "b"].map(|endpoint| portal.context(endpoint));
-        gather_contexts(contexts, async |_: Vec<(Ctx, u32)>| Ok("done")).await
-    });
-    task.waits();
-    w.started(1, &1u32);
-    w.started(2, &2u32);
-    task.waits();
+    let mut task = w.task(gather_contexts(contexts(&w), async |_: Vec<(Ctx, u32)>| Ok("done")));
+    enter_both(&w, &mut task);
     w.asked();
     w.returned(2, &());
     task.waits();

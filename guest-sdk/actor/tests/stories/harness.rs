@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -50,6 +51,9 @@ pub fn batch<T: serde::Serialize>(values: &[T]) -> Bytes {
     }
     batch.into()
 }
+
+/// The contexts of most stories.
+pub type Ctx = steading_actor::Context<u32, u32>;
 
 /// Writes down every operation as a line.
 #[derive(Default)]
@@ -219,6 +223,56 @@ impl World {
         let scope = self.scope.clone();
         let future = async move { scope.run(future).await.and_then(|end| end) };
         Task::new(Box::pin(future))
+    }
+
+    /// The task opens this context, which is started: it is inside the block.
+    pub fn enter<T, V: serde::Serialize>(&self, task: &mut Task<T>, context: Key, value: &V) {
+        task.waits();
+        self.started(context, value);
+        task.waits();
+    }
+
+    /// The task starts this child, which comes up.
+    pub fn bring_up<T>(&self, task: &mut Task<T>, child: PortalKey) {
+        task.waits();
+        self.child_up(child);
+        task.waits();
+    }
+
+    /// The task is cancelled from elsewhere, and the callee it asks for that reason answers so: how it fails.
+    pub fn tear_down<T: std::fmt::Debug>(&self, task: &mut Task<T>, context: Key) -> Error {
+        self.cancel(third());
+        task.waits();
+        self.cancelled(context, me());
+        task.ends().unwrap_err()
+    }
+
+    /// Inside a block that runs `body`, its handle handed out.
+    pub fn with_handle<T: 'static>(&self, body: impl AsyncFnOnce(Ctx) -> Result<T> + 'static) -> (Task<T>, Ctx) {
+        let (give, take) = channel();
+        let mut task = self.task(self.portal().open_context("scan", &(), async move |c: Ctx, ()| {
+            give.send(c.clone()).unwrap();
+            body(c).await
+        }));
+        self.enter(&mut task, 1, &());
+        (task, take.try_recv().unwrap())
+    }
+
+    /// Inside a block that waits elsewhere, its handle handed out.
+    pub fn elsewhere(&self) -> (Task<()>, Ctx) {
+        self.with_handle(async |_| {
+            std::future::pending::<()>().await;
+            Ok(())
+        })
+    }
+
+    /// Another task cancels this context by its handle.
+    pub fn cancel_by_handle(&self, context: Ctx, reason: &'static str) {
+        let cancel = async move {
+            context.cancel(reason).await;
+            Ok(())
+        };
+        self.task(cancel).ends().unwrap();
     }
 
     pub fn cancel(&self, canceller: ActorId) {
@@ -426,6 +480,13 @@ impl<T> Task<T> {
     /// Runs the task, which must not be over yet.
     pub fn waits(&mut self) {
         assert!(self.run().is_none(), "the task is over already");
+    }
+
+    /// Gives the task up; whether somebody still keeps what would wake it.
+    pub fn leaves_a_waker(self) -> bool {
+        let woken = Arc::downgrade(&self.woken);
+        drop(self);
+        woken.strong_count() > 0
     }
 
     /// Runs the task, which must be over then.

@@ -18,9 +18,7 @@ fn a_nursery_ends_when_its_children_are_dead() {
         n.cancel("done");
         Ok(portal.id().clone())
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     assert_eq!(
         w.asked(),
         ["nursery n1", "spawn p2 a in n1", "cancel n1 (done)", "close n1"]
@@ -53,9 +51,7 @@ fn one_failing_child_ends_the_body_and_its_siblings() {
         n.start_actor(child("a")).await?;
         std::future::pending::<Result<()>>().await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.asked();
     w.child_ended(2, Some("broken"));
     task.waits();
@@ -71,9 +67,7 @@ fn independent_failures_are_a_group_with_the_body_first() {
         n.start_actor(child("a")).await?;
         Err::<(), _>(Error::msg("body"))
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended(2, Some("child"));
     task.waits();
     w.nursery_closed(1);
@@ -89,9 +83,7 @@ fn a_cancelled_nursery_waits_for_its_children() {
         n.start_actor(child("a")).await?;
         std::future::pending::<Result<()>>().await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.cancel(third());
     task.waits();
     w.child_ended(2, None);
@@ -103,9 +95,7 @@ fn a_cancelled_nursery_waits_for_its_children() {
 fn a_cancel_after_the_body_reaches_the_children_too() {
     let w = World::new();
     let mut task = w.task(w.actor.nursery(async |n| n.start_actor(child("a")).await.map(drop)));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.asked();
     w.cancel(third());
     task.waits();
@@ -121,9 +111,7 @@ fn a_run_once_child_is_cancelled_when_its_result_is_in() {
         let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
         Ok((running.result().await?, running))
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.returned(3, &7);
     task.waits();
     assert_eq!(
@@ -151,9 +139,7 @@ fn run_once_children_are_awaited_by_a_body_that_does_not() {
         n.run_in_actor::<u32, _>(child("once"), "work", &());
         Ok(())
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     assert!(!w.asked().contains(&"close n1".to_owned()));
     w.returned(3, &7);
     task.waits();
@@ -169,9 +155,7 @@ fn a_failing_run_once_call_fails_the_nursery_once() {
         let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
         running.result().await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.failed(3, "no luck");
     task.waits();
     w.child_failed(2, "no luck", true);
@@ -199,9 +183,7 @@ fn cancelling_a_child_answers_with_the_rung() {
         let first = portal.cancel_actor("enough").await?;
         Ok((first, portal.cancel_actor("again").await?))
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended(2, None);
     task.waits();
     assert!(w.asked().contains(&"cancel p2 (enough)".to_owned()));
@@ -241,9 +223,7 @@ fn a_child_whose_start_was_given_up_is_cancelled() {
 fn a_child_that_came_up_is_its_starters() {
     let w = World::new();
     let mut task = w.task(nursery(async |n| n.start_actor(child("a")).await));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     assert!(!w.asked().contains(&"cancel p2".to_owned()));
     w.child_ended(2, None);
     w.nursery_closed(1);
@@ -269,6 +249,26 @@ fn a_run_of_a_nursery_that_has_ended_is_refused() {
 }
 
 #[test]
+fn who_gives_up_waiting_for_a_result_leaves_no_waker() {
+    let w = World::new();
+    let (give, take) = std::sync::mpsc::channel();
+    let mut block = w.task(w.actor.nursery(async move |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        give.send(std::sync::Arc::new(running)).unwrap();
+        Ok(())
+    }));
+    block.waits();
+    let running = take.try_recv().unwrap();
+    let asked = running.clone();
+    let mut given_up = w.task(async move { asked.result().await });
+    given_up.waits();
+    assert!(!given_up.leaves_a_waker());
+    drop(block);
+    let end = w.task(async move { running.result().await }).ends();
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::InvalidOperation);
+}
+
+#[test]
 fn who_waits_for_a_child_of_a_dropped_nursery_is_told() {
     let w = World::new();
     let (give, take) = std::sync::mpsc::channel();
@@ -278,9 +278,7 @@ fn who_waits_for_a_child_of_a_dropped_nursery_is_told() {
         give.send((running, portal)).unwrap();
         std::future::pending::<Result<()>>().await
     }));
-    block.waits();
-    w.child_up(2);
-    block.waits();
+    w.bring_up(&mut block, 2);
     let (running, portal) = take.try_recv().unwrap();
     let mut result = w.task(async move { running.result().await });
     let mut end = w.task(async move { portal.cancel_actor("").await });

@@ -50,9 +50,7 @@ fn without_options_the_host_is_told_nothing() {
         w.portal()
             .open_context("scan", &(), async |c: Ctx, ()| c.stream(async |s| s.next().await).await),
     );
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     assert_eq!(w.asked()[1..], ["stream c1"]);
 }
 

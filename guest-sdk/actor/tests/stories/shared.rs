@@ -21,6 +21,17 @@ fn user(w: &World) -> Task<()> {
     })
 }
 
+/// Two users, and the resource is open.
+fn two_inside(w: &World) -> (Task<()>, Task<()>) {
+    let (mut first, mut second) = (user(w), user(w));
+    first.waits();
+    second.waits();
+    w.started(1, &1u32);
+    first.waits();
+    second.waits();
+    (first, second)
+}
+
 async fn with_context<T>(portal: Portal, body: impl AsyncFnOnce(Lease<u32>) -> Result<T>) -> Result<T> {
     let open = |entry: Entry<u32>| async move {
         let block = async |_: Context<(), (), u32>, first| entry.hold(first).await;
@@ -63,12 +74,7 @@ fn a_failure_to_open_is_told_to_all_who_wait_for_it_and_the_next_opens_anew() {
 #[test]
 fn a_failure_while_it_is_open_ends_every_user() {
     let w = World::new();
-    let (mut first, mut second) = (user(&w), user(&w));
-    first.waits();
-    second.waits();
-    w.started(1, &1u32);
-    first.waits();
-    second.waits();
+    let (mut first, mut second) = two_inside(&w);
     w.failed(1, "lost");
     assert_eq!(second.ends().unwrap_err().message(), "lost");
     assert_eq!(first.ends().unwrap_err().message(), "lost");
@@ -118,9 +124,7 @@ fn opening_is_cancelled_when_nobody_waits_for_it() {
 fn closing_for_a_cancelled_user_is_bounded() {
     let w = World::new();
     let mut only = user(&w);
-    only.waits();
-    w.started(1, &1u32);
-    only.waits();
+    w.enter(&mut only, 1, &1u32);
     w.asked();
     w.cancel(third());
     only.waits();
@@ -137,12 +141,7 @@ fn closing_for_a_cancelled_user_is_bounded() {
 #[test]
 fn the_last_user_dropped_drops_it_and_another_does_not() {
     let w = World::new();
-    let (mut first, mut second) = (user(&w), user(&w));
-    first.waits();
-    second.waits();
-    w.started(1, &1u32);
-    first.waits();
-    second.waits();
+    let (first, second) = two_inside(&w);
     w.asked();
     drop(first);
     assert!(w.asked().is_empty());
@@ -157,9 +156,7 @@ fn who_waits_for_it_to_close_can_be_cancelled() {
     let around = CancelScope::root(&w.actor);
     let portal = w.portal();
     let mut last = w.task(async move { with_context(portal, async |_| Ok(())).await });
-    last.waits();
-    w.started(1, &1u32);
-    last.waits();
+    w.enter(&mut last, 1, &1u32);
     let (inside, portal) = (around.clone(), w.portal());
     let mut next = w.task(async move { inside.run(with_context(portal, async |_| Ok(()))).await? });
     next.waits();

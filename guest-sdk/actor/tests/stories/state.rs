@@ -7,30 +7,6 @@ use steading_types::Refusal;
 
 use crate::harness::*;
 
-type Ctx = Context<u32, u32>;
-
-/// A block that waits elsewhere, its handle handed out.
-fn elsewhere(w: &World) -> (Task<()>, Ctx) {
-    with_handle(w, async |_: Ctx| {
-        std::future::pending::<()>().await;
-        Ok(())
-    })
-}
-
-/// A block that runs `body`, its handle handed out.
-fn with_handle<T: 'static>(w: &World, body: impl AsyncFnOnce(Ctx) -> Result<T> + 'static) -> (Task<T>, Ctx) {
-    let (give, take) = channel();
-    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
-        give.send(c.clone()).unwrap();
-        body(c).await
-    }));
-    task.waits();
-    w.started(1, &());
-    let early = task.run();
-    assert!(early.is_none(), "the body is over already");
-    (task, take.try_recv().unwrap())
-}
-
 /// A callee that runs `body`, its handle handed out.
 fn callee<Fut>(w: &World, body: impl FnOnce(Ctx) -> Fut + 'static) -> (Task<()>, Receiver<Ctx>)
 where
@@ -47,6 +23,16 @@ where
         Ok(())
     }));
     (task, take)
+}
+
+/// A callee that waits for ever, and its handle.
+fn waiting_callee(w: &World) -> (Task<()>, Ctx) {
+    let (mut task, take) = callee(w, async |_| {
+        std::future::pending::<()>().await;
+        Ok(0)
+    });
+    task.waits();
+    (task, take.try_recv().unwrap())
 }
 
 /// Everything that can be asked, in one line.
@@ -96,7 +82,7 @@ fn states_have_their_names() {
 #[test]
 fn started_streaming_and_stream_finished() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| {
+    let (mut task, c) = w.with_handle(async |c| {
         let before = c.state();
         c.stream(async |s| s.next().await).await?;
         sleep(std::time::Duration::from_secs(1)).await?;
@@ -115,7 +101,7 @@ fn started_streaming_and_stream_finished() {
 #[test]
 fn a_stream_never_opened_is_not_finished() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |_| sleep(std::time::Duration::from_secs(1)).await);
+    let (mut task, c) = w.with_handle(async |_| sleep(std::time::Duration::from_secs(1)).await);
     w.pass(1000);
     task.waits();
     assert_eq!(seen(&c), "started", "the block waits for the callee");
@@ -146,12 +132,7 @@ fn a_callee_is_syncing_until_it_has_started() {
 #[test]
 fn a_callee_that_is_cancelled_by_its_caller() {
     let w = World::new();
-    let (mut task, take) = callee(&w, async |_| {
-        std::future::pending::<()>().await;
-        Ok(0)
-    });
-    task.waits();
-    let c = take.try_recv().unwrap();
+    let (mut task, c) = waiting_callee(&w);
     w.cancel_task(4, peer());
     task.ends().unwrap();
     let text = "peer-cancelled caught over by=peer local=cancelled_by_peer@00000002 maybe=cancelled_by_peer@00000002";
@@ -183,7 +164,7 @@ fn a_callee_that_fails_has_a_local_error_and_no_remote_one() {
 #[test]
 fn our_own_cancel() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| {
+    let (mut task, c) = w.with_handle(async |c| {
         c.cancel("").await;
         sleep(std::time::Duration::from_secs(1)).await
     });
@@ -205,14 +186,8 @@ fn our_own_cancel() {
 #[test]
 fn our_own_cancel_from_another_task_is_caught() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
-    let other = c.clone();
-    w.task(async move {
-        other.cancel("").await;
-        Ok(())
-    })
-    .ends()
-    .unwrap();
+    let (mut task, c) = w.elsewhere();
+    w.cancel_by_handle(c.clone(), "");
     task.waits();
     w.cancelled(1, me());
     assert!(task.ends().unwrap_err().is_absorbed());
@@ -223,7 +198,7 @@ fn our_own_cancel_from_another_task_is_caught() {
 #[test]
 fn the_peer_cancels_itself() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     w.cancelled(1, peer());
     assert!(task.ends().is_err());
     assert!(c.cancelled_caught() && !c.cancel_called());
@@ -233,7 +208,7 @@ fn the_peer_cancels_itself() {
 #[test]
 fn a_third_cancels_the_peers_actor() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     w.cancelled(1, third());
     let error = task.ends().unwrap_err();
     assert_eq!(error.canceller(), Some(&third()), "who asked stays readable");
@@ -244,7 +219,7 @@ fn a_third_cancels_the_peers_actor() {
 #[test]
 fn we_cancel_the_peers_actor() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     w.cancelled(1, me());
     let error = task.ends().unwrap_err();
     assert!(
@@ -258,7 +233,7 @@ fn we_cancel_the_peers_actor() {
 #[test]
 fn the_peer_fails_while_the_body_waits_on_the_stream() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| c.stream(async |s| s.next().await).await);
+    let (mut task, c) = w.with_handle(async |c| c.stream(async |s| s.next().await).await);
     w.failed(1, "theirs");
     assert_eq!(task.ends().unwrap_err().message(), "theirs");
     assert_eq!(
@@ -271,7 +246,7 @@ fn the_peer_fails_while_the_body_waits_on_the_stream() {
 #[test]
 fn the_peer_fails_while_the_body_waits_elsewhere() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     w.failed(1, "theirs");
     assert_eq!(task.ends().unwrap_err().message(), "theirs");
     assert!(c.cancelled_caught() && !c.cancel_called());
@@ -281,7 +256,7 @@ fn the_peer_fails_while_the_body_waits_elsewhere() {
 #[test]
 fn another_task_that_waits_on_the_context_does_not_keep_the_body_waiting() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     let other = c.clone();
     let mut waiting = w.task(async move { other.wait_result::<u32>().await });
     waiting.waits();
@@ -293,7 +268,7 @@ fn another_task_that_waits_on_the_context_does_not_keep_the_body_waiting() {
 #[test]
 fn our_body_fails() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |_| {
+    let (mut task, c) = w.with_handle(async |_| {
         sleep(std::time::Duration::from_secs(1)).await?;
         Err::<(), _>(Error::msg("mine"))
     });
@@ -308,7 +283,7 @@ fn our_body_fails() {
 #[test]
 fn the_enclosing_scope_is_cancelled() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     w.cancel(third());
     task.waits();
     assert!(c.cancel_called());
@@ -320,7 +295,7 @@ fn the_enclosing_scope_is_cancelled() {
 #[test]
 fn a_cancellation_that_bubbles_through_is_not_called_by_the_user() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |_| {
+    let (mut task, c) = w.with_handle(async |_| {
         sleep(std::time::Duration::from_secs(1)).await?;
         Err::<(), _>(Error::cancelled(cancelled_by(third())))
     });
@@ -338,7 +313,7 @@ fn a_cancellation_that_bubbles_through_is_not_called_by_the_user() {
 #[test]
 fn the_link_is_lost() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     let lost = BoxedError::new(ErrorKind::LinkClosed, me(), "gone");
     w.ended(1, Outcome::Failed(Box::new(lost)));
     assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::LinkClosed);
@@ -349,7 +324,7 @@ fn the_link_is_lost() {
 #[test]
 fn an_overrun_of_our_own_is_no_remote_error() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| {
+    let (mut task, c) = w.with_handle(async |c| {
         c.stream(async |s| {
             s.next().await?;
             s.send(1).await
@@ -378,21 +353,15 @@ fn no_value_is_a_value() {
 }
 
 fn elsewhere_that_ends(w: &World) -> (Task<()>, Ctx) {
-    with_handle(w, async |c| c.ended().await.map(drop))
+    w.with_handle(async |c| c.ended().await.map(drop))
 }
 
 #[test]
 fn a_cancel_after_the_result_changes_nothing_whoever_asks() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |_| sleep(std::time::Duration::from_secs(1)).await);
+    let (mut task, c) = w.with_handle(async |_| sleep(std::time::Duration::from_secs(1)).await);
     w.returned(1, &5);
-    let other = c.clone();
-    w.task(async move {
-        other.cancel("").await;
-        Ok(())
-    })
-    .ends()
-    .unwrap();
+    w.cancel_by_handle(c.clone(), "");
     task.waits();
     w.pass(1000);
     task.ends().unwrap();
@@ -402,14 +371,8 @@ fn a_cancel_after_the_result_changes_nothing_whoever_asks() {
 #[test]
 fn a_result_that_crosses_our_cancel_stands_and_nothing_is_raised() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
-    let other = c.clone();
-    w.task(async move {
-        other.cancel("").await;
-        Ok(())
-    })
-    .ends()
-    .unwrap();
+    let (mut task, c) = w.elsewhere();
+    w.cancel_by_handle(c.clone(), "");
     task.waits();
     w.returned(1, &5);
     assert!(task.ends().unwrap_err().is_absorbed());
@@ -419,7 +382,7 @@ fn a_result_that_crosses_our_cancel_stands_and_nothing_is_raised() {
 #[test]
 fn a_handle_shows_where_what_and_how() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     assert_eq!(c.to_string(), "me@00000001 → peer@00000002 | scan(u32 ⇄ u32) | started");
     w.failed(1, "theirs");
     task.ends().unwrap_err();
@@ -467,7 +430,7 @@ fn precedence_of_what_leaves_the_block() {
     ];
     for (body, outcome, leaves) in cases {
         let w = World::new();
-        let (mut task, _) = with_handle(&w, async move |_| {
+        let (mut task, _) = w.with_handle(async move |_| {
             sleep(std::time::Duration::from_secs(1)).await?;
             Err::<(), _>(Error::msg("mine"))
         });
@@ -485,7 +448,7 @@ fn precedence_of_what_leaves_the_block() {
 #[test]
 fn the_deadline_of_the_context_is_over() {
     let w = World::new();
-    let (mut task, c) = elsewhere(&w);
+    let (mut task, c) = w.elsewhere();
     let late = Cancellation {
         cause: Cause::Deadline,
         ..cancelled_by(me())
@@ -500,12 +463,7 @@ fn the_deadline_of_the_context_is_over() {
 #[test]
 fn a_callee_whose_actor_a_third_cancels_knows_by_whom() {
     let w = World::new();
-    let (mut task, take) = callee(&w, async |_| {
-        std::future::pending::<()>().await;
-        Ok(0)
-    });
-    task.waits();
-    let c = take.try_recv().unwrap();
+    let (mut task, c) = waiting_callee(&w);
     w.cancel_task(4, third());
     task.ends().unwrap();
     assert_eq!((c.state(), c.canceller()), (State::ActorCancelled, Some(third())));
@@ -515,7 +473,7 @@ fn a_callee_whose_actor_a_third_cancels_knows_by_whom() {
 #[test]
 fn a_task_of_the_body_that_waits_on_the_context_does_not_keep_the_body_waiting() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| {
+    let (mut task, c) = w.with_handle(async |c| {
         c.stream(async |s| {
             scope(async |tasks| {
                 _ = tasks.spawn(async move {
@@ -537,7 +495,7 @@ fn a_task_of_the_body_that_waits_on_the_context_does_not_keep_the_body_waiting()
 #[test]
 fn a_body_that_waits_on_the_context_under_a_timeout_is_told_there() {
     let w = World::new();
-    let (mut task, c) = with_handle(&w, async |c| {
+    let (mut task, c) = w.with_handle(async |c| {
         c.stream(async |s| timeout(std::time::Duration::from_secs(1), s.next()).await)
             .await
     });
@@ -549,7 +507,7 @@ fn a_body_that_waits_on_the_context_under_a_timeout_is_told_there() {
 #[test]
 fn who_waits_on_a_context_whose_block_is_dropped_is_told() {
     let w = World::new();
-    let (task, c) = elsewhere(&w);
+    let (task, c) = w.elsewhere();
     let other = c.clone();
     let mut waiting = w.task(async move { other.wait_result::<u32>().await });
     waiting.waits();

@@ -208,9 +208,7 @@ fn a_stream_opens_once() {
         c.stream(async |_| Ok(())).await?;
         c.stream(async |_| Ok(())).await
     }));
-    task.waits();
-    w.started(1, &());
-    task.waits();
+    w.enter(&mut task, 1, &());
     w.cancelled(1, me());
     assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::InvalidOperation);
 }

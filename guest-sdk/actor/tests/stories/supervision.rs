@@ -18,9 +18,7 @@ fn a_run_once_child_that_starts_again_is_called_again() {
     let mut task = w.task(Supervisor::one_for_one().run_in(&w.actor, async |n| {
         n.run_in_actor::<u32, _>(worker(), "work", &()).result().await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.failed(3, "bad luck");
     task.waits();
     let asked = w.asked();
@@ -48,9 +46,7 @@ fn a_child_that_was_to_start_again_and_does_not_leaves_its_last_failure() {
         let running = n.run_in_actor::<u32, _>(worker(), "work", &());
         Ok(running.result().await.unwrap_err().message())
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.failed(3, "bad luck");
     task.waits();
     w.child_ended_with(2, None, Fate::Restarts);
@@ -68,9 +64,7 @@ fn start_actor_waits_through_failed_starts() {
     task.waits();
     w.child_ended_with(2, Some("not yet"), Fate::Restarts);
     w.child_restarted(2, 3);
-    task.waits();
-    w.child_up(3);
-    task.waits();
+    w.bring_up(&mut task, 3);
     w.nursery_closed(1);
     assert_eq!(task.ends().unwrap(), 3);
 }
@@ -93,9 +87,7 @@ fn a_portal_leads_to_one_actor_and_knows_the_way_to_its_successor() {
         next.cancel_actor("enough").await?;
         next.successor().await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended_with(2, Some("broken"), Fate::Restarts);
     task.waits();
     w.child_restarted(2, 3);
@@ -117,9 +109,7 @@ fn cancelling_a_child_that_waits_for_its_restart_ends_the_wait() {
         portal.closed().await?;
         portal.cancel_actor("enough").await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended_with(2, Some("broken"), Fate::Restarts);
     task.waits();
     assert!(w.asked().contains(&"cancel p2 (enough)".to_owned()));
@@ -135,9 +125,7 @@ fn a_child_that_does_not_end_within_its_time_is_killed() {
         let portal = n.start_actor(Spec::this_component("a")).await?;
         portal.cancel_actor_within("enough", Duration::from_millis(20)).await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.pass(19);
     task.waits();
     assert!(!w.asked().contains(&"kill p2".to_owned()));
@@ -156,9 +144,7 @@ fn a_failure_that_is_only_its_own_is_raised_when_the_block_ends() {
         n.start_actor(Spec::this_component("a")).await?;
         sleep(Duration::from_millis(1)).await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_failed(2, "broken", false);
     w.child_ended_with(2, Some("broken"), Fate::Over);
     task.waits();
@@ -175,9 +161,7 @@ fn a_nursery_keeps_failures_up_to_a_number_and_counts_the_rest() {
         n.start_actor(Spec::this_component("a")).await?;
         Ok(())
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     for number in 0..100 {
         w.child_failed(2, &format!("failure {number}"), false);
     }
@@ -201,9 +185,7 @@ fn the_failure_of_a_linked_actor_is_the_failure_of_the_body() {
             .await;
         Ok((end.unwrap_err().message(), again.unwrap_err().message()))
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_failed(2, "broken", false);
     w.child_ended_with(2, Some("broken"), Fate::Over);
     task.waits();
@@ -226,9 +208,7 @@ fn a_linked_actor_that_ends_well_goes_unnoticed() {
         })
         .await
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended(2, None);
     task.waits();
     w.pass(5);
@@ -248,9 +228,7 @@ fn whoever_stops_waiting_for_an_end_leaves_nothing_behind() {
         }
         Ok(peer)
     }));
-    task.waits();
-    w.child_up(2);
-    task.waits();
+    w.bring_up(&mut task, 2);
     w.child_ended(2, None);
     w.nursery_closed(1);
     let peer = task.ends().unwrap();

@@ -124,10 +124,7 @@ fn a_block_that_is_cancelled_tears_its_tasks_down_first() {
         forever().await
     }));
     task.waits();
-    w.cancel(third());
-    task.waits();
-    w.cancelled(1, me());
-    assert_eq!(task.ends().unwrap_err().canceller(), Some(&third()));
+    assert_eq!(w.tear_down(&mut task, 1).canceller(), Some(&third()));
 }
 
 #[test]

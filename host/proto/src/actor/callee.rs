@@ -414,19 +414,12 @@ impl<P: Clone> Core<P> {
         });
     }
 
-    /// Asks a context's task to end: the remote one for a caller, its own for a callee.
+    /// Asks a context's task to end, on this ground as far as it is the actor's to state: the remote one for a
+    /// caller, its own for a callee.
     ///
     /// # Errors
     /// `UnknownKey`. Cancelling what has ended is no error.
-    pub fn cancel(&mut self, key: Key, reason: Option<String>) -> Result<(), Refusal> {
-        self.cancel_because(key, reason, Cause::Requested)
-    }
-
-    /// As [`cancel`](Self::cancel), on this ground, as far as it is the actor's to state.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn cancel_because(&mut self, key: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
+    pub fn cancel(&mut self, key: Key, reason: Option<String>, cause: Cause) -> Result<(), Refusal> {
         let cancellation = self.cancellation(reason, relay::stated(cause));
         match self.contexts.get(key).ok_or(Refusal::UnknownKey)?.side {
             Side::Caller(_) => self.cancel_callee(key, cancellation),

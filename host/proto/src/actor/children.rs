@@ -201,15 +201,10 @@ impl<P: Clone> Core<P> {
         self.stop_if_done();
     }
 
-    /// Asks every child of a nursery to end. Idempotent.
-    pub fn nursery_cancel(&mut self, nursery: Key, reason: Option<String>) {
-        self.nursery_cancel_because(nursery, reason, Cause::Requested);
-    }
-
-    /// As [`nursery_cancel`](Self::nursery_cancel), on this ground. Unless it is a request, the block of the
+    /// Asks every child of a nursery to end, on this ground. Idempotent. Unless it is a request, the block of the
     /// nursery is torn down; if that is because its task was cancelled, the children are told by whom and why:
     /// only the host knows.
-    pub fn nursery_cancel_because(&mut self, nursery: Key, reason: Option<String>, cause: Cause) {
+    pub fn nursery_cancel(&mut self, nursery: Key, reason: Option<String>, cause: Cause) {
         let told = match cause {
             Cause::Requested => None,
             _ if mutant!(self, TornDownInOwnName) => None,

@@ -2,22 +2,15 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame};
-use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal, Supervision};
+use steading_types::{BoxedError, Cause, Ending, ErrorKind, Event, OpenOptions, Outcome, Refusal};
 
-use crate::world::{CHILD, Guest, MS, ROOT, World, both};
-
-fn started(w: &mut World) -> (u32, u32) {
-    let (caller, task) = w.running();
-    w.core(CHILD).started(task, Vec::new()).expect("once");
-    w.drive();
-    (caller, task)
-}
+use crate::world::{CHILD, Guest, MS, ROOT, both};
 
 #[test]
 fn a_cancel_by_the_caller_asks_the_remote_task_and_names_the_caller() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        w.core(ROOT).cancel(caller, Some("enough".into())).expect("known");
+        let (caller, task) = w.started();
+        w.cancel(ROOT, caller, Some("enough"));
         w.drive();
         let asked = w.asked(CHILD, task).expect("asked");
         assert_eq!(asked.canceller, w.id(ROOT));
@@ -33,7 +26,7 @@ fn a_cancel_by_the_caller_asks_the_remote_task_and_names_the_caller() {
 fn a_cancel_before_the_ack_reaches_the_task_by_its_origin() {
     both(|mut w| {
         let caller = w.open(ROOT, CHILD, "scan");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         let task = w.newest_task(CHILD);
         assert!(w.asked(CHILD, task).is_some());
@@ -47,7 +40,7 @@ fn a_cancel_before_the_ack_reaches_the_task_by_its_origin() {
 fn a_refused_start_stays_an_error_though_it_was_cancelled() {
     both(|mut w| {
         let caller = w.open(ROOT, CHILD, "missing");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::NoSuchEndpoint);
     });
@@ -61,7 +54,7 @@ fn after_a_cancel_the_answer_is_waited_for_and_not_the_start() {
             ..w.options(ROOT, CHILD, "scan")
         };
         let caller = w.open_with(ROOT, options);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(11 * MS);
         assert_eq!(w.outcome(ROOT, caller), None);
@@ -73,10 +66,10 @@ fn after_a_cancel_the_answer_is_waited_for_and_not_the_start() {
 #[test]
 fn the_first_requester_stays_the_canceller() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        w.core(CHILD).cancel(task, Some("mine".into())).expect("known");
-        w.core(ROOT).cancel(caller, Some("later".into())).expect("known");
-        w.core(ROOT).cancel(caller, Some("again".into())).expect("idempotent");
+        let (caller, task) = w.started();
+        w.cancel(CHILD, task, Some("mine"));
+        w.cancel(ROOT, caller, Some("later"));
+        w.cancel(ROOT, caller, Some("again"));
         w.drive();
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
         w.drive();
@@ -92,7 +85,7 @@ fn the_first_requester_stays_the_canceller() {
 fn a_callee_that_cancels_itself_before_started_is_named() {
     both(|mut w| {
         let (caller, task) = w.running();
-        w.core(CHILD).cancel(task, None).expect("known");
+        w.cancel(CHILD, task, None);
         w.flush();
         assert!(w.asked(CHILD, task).is_some(), "its own scope is told at once");
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
@@ -104,8 +97,8 @@ fn a_callee_that_cancels_itself_before_started_is_named() {
 #[test]
 fn returning_although_cancelled_is_cancelled() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, task) = w.started();
+        w.cancel(ROOT, caller, None);
         w.drive();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::new()))
@@ -118,16 +111,15 @@ fn returning_although_cancelled_is_cancelled() {
 #[test]
 fn a_cancel_that_crosses_the_return_changes_nothing() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
+        let (caller, task) = w.started();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
             .expect("once");
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.returned(ROOT, caller), b"yo");
-        w.core(ROOT)
-            .cancel(caller, None)
-            .expect("no error after the outcome either");
+        // No error after the outcome either.
+        w.cancel(ROOT, caller, None);
         assert_eq!(w.returned(ROOT, caller), b"yo");
     });
 }
@@ -135,8 +127,8 @@ fn a_cancel_that_crosses_the_return_changes_nothing() {
 #[test]
 fn an_error_raised_while_cleaning_up_is_shipped_instead_of_the_cancellation() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, task) = w.started();
+        w.cancel(ROOT, caller, None);
         w.drive();
         let error = BoxedError::new(ErrorKind::EndpointError, w.id(CHILD), "disk full");
         w.core(CHILD)
@@ -167,23 +159,15 @@ fn cancelling_something_finished_or_unknown_still_acks() {
 #[test]
 fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let (caller, task) = started(&mut w);
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
-        w.open_with(CHILD, options);
+        let below = w.below(CHILD);
+        let (caller, task) = w.started();
+        w.open_in(task, CHILD, below, "scan");
         w.drive();
         w.core(CHILD)
             .finish(task, Ending::Returned(Bytes::from_static(b"yo")))
             .expect("once");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         assert_eq!(w.outcome(ROOT, caller), None);
         let deepest = w.newest_task(below);
@@ -196,8 +180,8 @@ fn a_cancel_of_a_task_that_waits_for_what_it_owns_is_acked_after_its_terminal() 
 #[test]
 fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
     both(|mut w| {
-        let (caller, _) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, _) = w.started();
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(w.now + 999 * MS);
         assert_eq!(w.outcome(ROOT, caller), None);
@@ -209,11 +193,11 @@ fn a_cancel_that_is_not_answered_is_an_error_of_its_own_kind() {
 #[test]
 fn asking_again_asks_nobody_and_buys_no_time() {
     both(|mut w| {
-        let (caller, _) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, _) = w.started();
+        w.cancel(ROOT, caller, None);
         w.flush();
         w.jump(w.now + 900 * MS);
-        w.core(ROOT).cancel(caller, Some("again".into())).expect("known");
+        w.cancel(ROOT, caller, Some("again"));
         assert!(w.core(ROOT).poll_output().is_none());
         w.jump(w.now + 100 * MS);
         assert_eq!(w.failure(ROOT, caller).kind, ErrorKind::CancelTimeout);
@@ -223,8 +207,8 @@ fn asking_again_asks_nobody_and_buys_no_time() {
 #[test]
 fn a_cancelled_context_opens_no_stream() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, task) = w.started();
+        w.cancel(ROOT, caller, None);
         assert_eq!(w.core(ROOT).stream_open(caller), Err(Refusal::Ended));
         w.drive();
         assert_eq!(w.core(CHILD).stream_open(task), Err(Refusal::Ended));
@@ -235,8 +219,8 @@ fn a_cancelled_context_opens_no_stream() {
 fn a_task_that_does_not_end_is_trapped_and_then_killed() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Spins;
-        let (caller, _) = started(&mut w);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        let (caller, _) = w.started();
+        w.cancel(ROOT, caller, None);
         w.pass(499 * MS);
         assert_eq!((w.actors[CHILD].traps, w.actors[CHILD].kills), (0, 0));
         w.pass(MS);
@@ -257,17 +241,12 @@ fn a_task_that_does_not_end_is_trapped_and_then_killed() {
 #[test]
 fn a_spinning_task_cannot_hide_behind_what_it_owns() {
     both(|mut w| {
-        let (_, task) = {
-            w.actors[CHILD].guest = Guest::Traps;
-            started(&mut w)
-        };
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        w.actors[CHILD].guest = Guest::Traps;
+        let (_, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
-        w.core(CHILD).cancel(task, None).expect("known");
+        w.cancel(CHILD, task, None);
         w.pass(500 * MS);
         assert_eq!(w.actors[CHILD].traps, 1, "it did not even pass the cancel on");
         assert!(w.has_left(below) && w.has_left(CHILD));
@@ -277,18 +256,15 @@ fn a_spinning_task_cannot_hide_behind_what_it_owns() {
 #[test]
 fn a_task_that_waits_for_its_children_is_not_late() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let (caller, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.open(CHILD, below, "scan");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
-        w.core(CHILD).nursery_cancel(nursery, None);
+        w.nursery_cancel(CHILD, nursery, None);
         w.core(CHILD).nursery_close(nursery);
         w.pass(599 * MS);
         assert_eq!(w.actors[CHILD].traps, 0);
@@ -304,22 +280,16 @@ fn a_task_that_waits_for_its_children_is_not_late() {
 #[test]
 fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later() {
     both(|mut w| {
-        let (caller, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let (caller, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
         w.guest = Guest::Spins;
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
+        let options = w.options_in(task, CHILD, below, "scan");
         let inner = w.core(CHILD).open(options, Vec::new()).expect("serving");
         w.drive();
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
-        w.core(CHILD).cancel(inner, None).expect("known");
+        w.cancel(CHILD, inner, None);
         w.pass(700 * MS);
         assert_eq!(w.actors[CHILD].traps, 0, "it waits for the context inside the block");
         assert!(
@@ -335,22 +305,15 @@ fn a_task_that_waits_for_a_context_is_not_late_for_a_nursery_it_comes_to_later()
 #[test]
 fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.actors[CHILD].guest = Guest::Traps;
-        let (_, task) = started(&mut w);
-        w.core(CHILD).cancel(task, None).expect("known");
+        let (_, task) = w.started();
+        w.cancel(CHILD, task, None);
         let mut rounds = 0;
         while !w.has_left(CHILD) && rounds < 100 {
-            let options = OpenOptions {
-                parent: Some(task),
-                ..w.options(CHILD, below, "missing")
-            };
+            let options = w.options_in(task, CHILD, below, "missing");
             if let Ok(key) = w.core(CHILD).open(options, Vec::new()) {
-                w.core(CHILD).cancel(key, None).expect("known");
+                w.cancel(CHILD, key, None);
             }
             w.pass(100 * MS);
             rounds += 1;
@@ -363,13 +326,10 @@ fn a_cancelled_task_cannot_buy_time_by_opening_and_closing() {
 fn what_a_cancelled_task_never_closed_is_closed_for_it() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Traps;
-        let (_, task) = started(&mut w);
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
-        w.core(CHILD).cancel(task, None).expect("known");
-        w.core(CHILD).nursery_cancel(nursery, None);
+        let (_, task) = w.started();
+        let nursery = w.nursery_in(CHILD, task);
+        w.cancel(CHILD, task, None);
+        w.nursery_cancel(CHILD, nursery, None);
         w.pass(2_000 * MS);
         assert!(w.has_left(CHILD), "an empty nursery left open is no reason to wait");
     });
@@ -378,7 +338,7 @@ fn what_a_cancelled_task_never_closed_is_closed_for_it() {
 #[test]
 fn a_caller_that_gives_up_ends_the_callees_side_and_cancels_its_task() {
     both(|mut w| {
-        let (_, task) = started(&mut w);
+        let (_, task) = w.started();
         let error = BoxedError::new(ErrorKind::LinkClosed, w.id(ROOT), "link lost");
         let now = w.now;
         w.actors[CHILD]

@@ -31,9 +31,7 @@ fn a_context_lives_from_start_to_return() {
 #[test]
 fn a_plain_endpoint_need_not_call_started() {
     both(|mut w| {
-        let caller = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let callee = w.newest_task(CHILD);
+        let (caller, callee) = w.called();
         w.core(CHILD).finish(callee, returned(b"7")).expect("once");
         w.drive();
         assert_eq!(w.returned(ROOT, caller), b"7");
@@ -164,10 +162,7 @@ fn contexts_have_a_limit_on_both_sides() {
         ..Limits::DEFAULT
     };
     let mut w = World::new(Wire::Direct, Limits::DEFAULT);
-    let nursery = w
-        .core(ROOT)
-        .nursery_open(None, Supervision::default())
-        .expect("serving");
+    let nursery = w.nursery_of(ROOT);
     w.limits = narrow;
     let callee = w.spawn(ROOT, nursery, "narrow").expect("admitted");
     let middle: Vec<_> = (0..3).map(|_| w.open(ROOT, callee, "scan")).collect();
@@ -175,11 +170,7 @@ fn contexts_have_a_limit_on_both_sides() {
     assert_eq!(w.outcome(ROOT, middle[1]), None);
     assert_eq!(w.failure(ROOT, middle[2]).kind, ErrorKind::Limit("contexts".into()));
 
-    let inner = w
-        .core(callee)
-        .nursery_open(None, Supervision::default())
-        .expect("serving");
-    let below = w.spawn(callee, inner, "below").expect("admitted");
+    let below = w.below(callee);
     let options = w.options(callee, below, "scan");
     let error = w
         .core(callee)
@@ -262,11 +253,7 @@ fn a_start_left_in_the_inbox_of_the_dead_is_refused() {
 #[test]
 fn a_deadline_cancels_at_both_ends_in_the_callers_name() {
     both(|mut w| {
-        let options = OpenOptions {
-            deadline: Some(20 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        let caller = w.open_with(ROOT, options);
+        let caller = w.open_within(20 * MS, ROOT, CHILD, "scan");
         w.drive();
         let callee = w.newest_task(CHILD);
         w.pass(19 * MS);
@@ -284,11 +271,7 @@ fn a_deadline_cancels_at_both_ends_in_the_callers_name() {
 #[test]
 fn a_callee_keeps_its_own_deadline_when_the_callers_cancel_is_slow() {
     both(|mut w| {
-        let options = OpenOptions {
-            deadline: Some(20 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        w.open_with(ROOT, options);
+        w.open_within(20 * MS, ROOT, CHILD, "scan");
         w.drive();
         let callee = w.newest_task(CHILD);
         let now = w.now;
@@ -302,16 +285,8 @@ fn a_callee_keeps_its_own_deadline_when_the_callers_cancel_is_slow() {
 #[test]
 fn a_deadline_shrinks_with_every_hop_and_never_grows() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let options = OpenOptions {
-            deadline: Some(100 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        w.open_with(ROOT, options);
+        let below = w.below(CHILD);
+        w.open_within(100 * MS, ROOT, CHILD, "scan");
         w.drive();
         let task = w.newest_task(CHILD);
         w.pass(30 * MS);
@@ -323,7 +298,7 @@ fn a_deadline_shrinks_with_every_hop_and_never_grows() {
             };
             w.open_with(CHILD, options);
             w.drive();
-            assert_eq!(start_deadline(&w, below), Some(100 * MS), "asked for {deadline:?}");
+            assert_eq!(w.newest_deadline(below), Some(100 * MS), "asked for {deadline:?}");
         }
         let options = OpenOptions {
             parent: Some(task),
@@ -332,33 +307,17 @@ fn a_deadline_shrinks_with_every_hop_and_never_grows() {
         };
         w.open_with(CHILD, options);
         w.drive();
-        assert_eq!(start_deadline(&w, below), Some(40 * MS), "an earlier one stands");
+        assert_eq!(w.newest_deadline(below), Some(40 * MS), "an earlier one stands");
     });
-}
-
-fn start_deadline(w: &World, actor: usize) -> Option<u64> {
-    let newest = w.actors[actor].log.iter().rev().find_map(|event| match event {
-        steading_types::Event::Start(start) => Some(start.deadline),
-        _ => None,
-    });
-    newest.expect("a task was started")
 }
 
 #[test]
 fn a_finish_is_held_until_owned_contexts_are_over() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         let (caller, task) = w.running();
         w.core(CHILD).started(task, Vec::new()).expect("once");
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
-        w.open_with(CHILD, options);
+        w.open_in(task, CHILD, below, "scan");
         w.drive();
         let deepest = w.newest_task(below);
         w.core(CHILD).finish(task, returned(b"done")).expect("once");
@@ -381,15 +340,10 @@ fn a_finish_is_held_until_owned_nurseries_are_over() {
     both(|mut w| {
         let (caller, task) = w.running();
         w.core(CHILD).started(task, Vec::new()).expect("once");
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
-        w.open(CHILD, below, "scan");
-        w.drive();
-        let deepest = w.newest_task(below);
+        let (_, deepest) = w.running_at(CHILD, below);
         w.core(CHILD).finish(task, returned(b"done")).expect("once");
         w.drive();
         assert_eq!(w.outcome(ROOT, caller), None, "a child still lives");
@@ -403,17 +357,9 @@ fn a_finish_is_held_until_owned_nurseries_are_over() {
 #[test]
 fn outcomes_that_a_task_never_looked_at_go_with_it() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         let (_, task) = w.running();
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "missing")
-        };
-        w.open_with(CHILD, options);
+        w.open_in(task, CHILD, below, "missing");
         w.drive();
         assert_eq!(w.core(CHILD).context_count(), 2);
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
@@ -424,16 +370,9 @@ fn outcomes_that_a_task_never_looked_at_go_with_it() {
 #[test]
 fn a_task_that_is_over_opens_nothing() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         let (_, task) = w.running();
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "scan")
-        };
+        let options = w.options_in(task, CHILD, below, "scan");
         w.open_with(CHILD, options.clone());
         w.drive();
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
@@ -480,14 +419,14 @@ fn a_stale_key_is_refused_everywhere() {
             let core = w.core(actor);
             assert_eq!(core.started(key, Vec::new()), Err(Refusal::UnknownKey));
             assert_eq!(core.finish(key, Ending::Cancelled), Err(Refusal::UnknownKey));
-            assert_eq!(core.cancel(key, None), Err(Refusal::UnknownKey));
+            assert_eq!(core.cancel(key, None, Cause::Requested), Err(Refusal::UnknownKey));
             assert_eq!(core.stream_open(key), Err(Refusal::UnknownKey));
             assert_eq!(core.send_batch(key, b""), Err(Refusal::UnknownKey));
             assert_eq!(core.credit(key, 1, 1), Err(Refusal::UnknownKey));
             assert_eq!(core.stop(key), Err(Refusal::UnknownKey));
             core.release(key);
             core.nursery_close(key);
-            core.nursery_cancel(key, None);
+            core.nursery_cancel(key, None, Cause::Requested);
         }
         w.drive();
         assert_eq!(w.core(ROOT).context_count(), 0);
@@ -592,7 +531,7 @@ fn reasons_are_cut_and_endless_names_are_refused() {
         assert_eq!(error.kind, ErrorKind::NoSuchEndpoint);
         assert!(error.message.len() < 1000, "nor is it repeated");
         let (caller, task) = w.running();
-        w.core(ROOT).cancel(caller, Some("ä".repeat(1 << 20))).expect("known");
+        w.cancel(ROOT, caller, Some(&"ä".repeat(1 << 20)));
         w.drive();
         let reason = w
             .asked(CHILD, task)

@@ -1,26 +1,13 @@
 //! Deadlines that have passed (semantics 10), and what they leave to a cleanup (semantics 7, rule 5).
 
-use steading_types::{Cause, Ending, ErrorKind, Event, OpenOptions, Supervision};
+use steading_types::{Cause, Ending, ErrorKind};
 
-use crate::world::{CHILD, MS, ROOT, World, both};
-
-/// The deadline of the call that this actor was told of last.
-fn last_deadline(w: &World, actor: usize) -> Option<u64> {
-    let newest = w.actors[actor].log.iter().rev().find_map(|event| match event {
-        Event::Start(start) => Some(start.deadline),
-        _ => None,
-    });
-    newest.expect("a task was started")
-}
+use crate::world::{CHILD, MS, ROOT, both};
 
 #[test]
 fn a_call_without_any_time_is_cancelled_before_its_task_runs() {
     both(|mut w| {
-        let options = OpenOptions {
-            deadline: Some(0),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        let caller = w.open_with(ROOT, options);
+        let caller = w.open_within(0, ROOT, CHILD, "scan");
         w.pass(0);
         let task = w.newest_task(CHILD);
         let asked = w.asked(CHILD, task).expect("its time is up");
@@ -35,27 +22,15 @@ fn a_call_without_any_time_is_cancelled_before_its_task_runs() {
 #[test]
 fn a_passed_deadline_is_none_of_the_calls_a_cleanup_makes() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let options = OpenOptions {
-            deadline: Some(20 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        w.open_with(ROOT, options);
+        let below = w.below(CHILD);
+        w.open_within(20 * MS, ROOT, CHILD, "scan");
         w.drive();
         let task = w.newest_task(CHILD);
         w.pass(20 * MS);
         assert!(w.asked(CHILD, task).is_some(), "past its deadline");
-        let options = OpenOptions {
-            parent: Some(task),
-            ..w.options(CHILD, below, "plain")
-        };
-        let saving = w.open_with(CHILD, options);
+        let saving = w.open_in(task, CHILD, below, "plain");
         w.pass(0);
-        assert_eq!(last_deadline(&w, below), None);
+        assert_eq!(w.newest_deadline(below), None);
         let save = w.newest_task(below);
         w.core(below)
             .finish(save, Ending::Returned(bytes::Bytes::from_static(b"saved")))
@@ -68,23 +43,11 @@ fn a_passed_deadline_is_none_of_the_calls_a_cleanup_makes() {
 #[test]
 fn a_cleanup_that_calls_without_end_ends_with_its_grace() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.actors[CHILD].guest = crate::world::Guest::Traps;
-        let options = OpenOptions {
-            deadline: Some(20 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        let caller = w.open_with(ROOT, options);
+        let caller = w.open_within(20 * MS, ROOT, CHILD, "scan");
         w.pass(20 * MS);
-        let options = OpenOptions {
-            parent: Some(w.newest_task(CHILD)),
-            ..w.options(CHILD, below, "plain")
-        };
-        w.open_with(CHILD, options);
+        w.open_in(w.newest_task(CHILD), CHILD, below, "plain");
         w.pass(500 * MS);
         assert_eq!(w.actors[CHILD].traps, 1, "it did not pass the cancel on");
         w.pass(1_000 * MS);
@@ -95,11 +58,7 @@ fn a_cleanup_that_calls_without_end_ends_with_its_grace() {
 #[test]
 fn a_start_that_nobody_takes_by_its_deadline_is_over_within_the_bound_of_a_cancel() {
     both(|mut w| {
-        let options = OpenOptions {
-            deadline: Some(20 * MS),
-            ..w.options(ROOT, CHILD, "scan")
-        };
-        let caller = w.open_with(ROOT, options);
+        let caller = w.open_within(20 * MS, ROOT, CHILD, "scan");
         w.flush();
         w.jump(20 * MS);
         w.jump(1_019 * MS);

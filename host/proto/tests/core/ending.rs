@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::Stage;
-use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Refusal, Rung, Supervision};
+use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Refusal, Rung};
 
 use crate::world::{CHILD, Guest, MS, ROOT, World, both};
 
@@ -44,8 +44,7 @@ fn a_cancelled_actor_tells_every_context_the_same_requester() {
     both(|mut w| {
         let keys = three(&mut w);
         w.drive();
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, Some("over".into())).expect("alive");
+        w.cancel_actor(ROOT, CHILD, Some("over"));
         w.drive();
         let tasks: Vec<_> = w.actors[CHILD].log.iter().filter_map(task_of).collect();
         for task in tasks {
@@ -96,12 +95,7 @@ fn an_actor_that_is_being_cancelled_refuses_calls_with_that_cancellation() {
 #[test]
 fn an_actor_that_ends_opens_nothing() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        w.guest = Guest::Silent;
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
         w.open(CHILD, below, "scan");
         w.drive();
@@ -118,11 +112,7 @@ fn an_actor_that_ends_opens_nothing() {
 fn the_tasks_of_an_actor_end_before_its_nurseries() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
         w.core(CHILD).cancel_self(None);
         w.drive();
@@ -136,17 +126,10 @@ fn the_tasks_of_an_actor_end_before_its_nurseries() {
 #[test]
 fn teardown_goes_children_first() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
-        w.open(CHILD, below, "scan");
-        w.drive();
-        let deepest = w.newest_task(below);
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        let (_, deepest) = w.running_at(CHILD, below);
+        w.cancel_actor(ROOT, CHILD, None);
         w.drive();
         assert!(!w.has_left(CHILD) && !w.has_left(below));
         assert_eq!(w.asked(below, deepest).map(|asked| asked.canceller), Some(w.id(CHILD)));
@@ -160,14 +143,9 @@ fn teardown_goes_children_first() {
 #[test]
 fn children_are_cancelled_in_the_name_of_who_cancelled_their_parent() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.cancel_actor(ROOT, CHILD, None);
         w.step(ROOT, CHILD);
         w.step(CHILD, below);
         assert_eq!(w.core(below).stage(), &Stage::Stopped);
@@ -181,22 +159,13 @@ fn children_are_cancelled_in_the_name_of_who_cancelled_their_parent() {
 #[test]
 fn the_tasks_below_a_cancelled_actor_name_the_requester() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-        let inner = w
-            .core(below)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let below = w.below(CHILD);
+        let inner = w.nursery_of(below);
         let deepest = w.spawn(below, inner, "deepest").expect("admitted");
         w.drive();
-        w.open(below, deepest, "scan");
-        w.drive();
-        let task = w.newest_task(deepest);
+        let (_, task) = w.running_at(below, deepest);
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, None);
+        w.nursery_cancel(ROOT, nursery, None);
         w.drive();
         let asked = w.asked(deepest, task).expect("cancelled");
         assert!(
@@ -209,15 +178,9 @@ fn the_tasks_below_a_cancelled_actor_name_the_requester() {
 #[test]
 fn an_actor_that_dies_takes_its_children_with_it_before_it_is_gone() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
-        w.open(CHILD, below, "scan");
-        w.drive();
-        let deepest = w.newest_task(below);
+        let (_, deepest) = w.running_at(CHILD, below);
         w.die(CHILD, ErrorKind::Panic);
         w.drive();
         assert!(!w.has_left(CHILD), "I18: it waits for its child");
@@ -240,8 +203,7 @@ fn force_on_request_is_no_failure_and_names_its_rung() {
             w.actors[CHILD].guest = guest;
             let caller = w.running().0;
             let sibling = w.spawn(ROOT, w.nursery, "sibling").expect("admitted");
-            let portal = w.portal(ROOT, CHILD);
-            w.core(ROOT).cancel_actor(portal, None).expect("alive");
+            w.cancel_actor(ROOT, CHILD, None);
             w.pass(600 * MS);
             assert_eq!(w.child_end(ROOT, CHILD), Some((None, rung)));
             assert_eq!(w.cancelled(ROOT, caller).canceller, w.id(ROOT));
@@ -270,8 +232,7 @@ fn force_skips_the_request_and_not_the_ladder() {
 fn a_panic_while_cleaning_up_is_not_hidden_by_the_cancellation() {
     both(|mut w| {
         let caller = w.running().0;
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.cancel_actor(ROOT, CHILD, None);
         w.drive();
         w.die(CHILD, ErrorKind::Panic);
         w.drive();
@@ -285,10 +246,7 @@ fn a_panic_while_cleaning_up_is_not_hidden_by_the_cancellation() {
 fn an_error_that_waits_for_owned_children_outlives_the_death_of_its_actor() {
     both(|mut w| {
         let (caller, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.open(CHILD, below, "scan");
@@ -310,7 +268,7 @@ fn a_late_trap_of_one_context_fails_the_others_with_its_cause() {
     both(|mut w| {
         w.actors[CHILD].guest = Guest::Traps;
         let (cancelled, innocent) = (w.running().0, w.running().0);
-        w.core(ROOT).cancel(cancelled, None).expect("known");
+        w.cancel(ROOT, cancelled, None);
         w.pass(500 * MS);
         assert_eq!(w.cancelled(ROOT, cancelled).canceller, w.id(ROOT));
         assert!(matches!(w.failure(ROOT, innocent).kind, ErrorKind::Trap(_)));
@@ -353,11 +311,7 @@ fn dying_twice_is_dying_once() {
 #[test]
 fn the_dead_are_told_nothing() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        w.spawn(CHILD, nursery, "below").expect("admitted");
+        w.below(CHILD);
         w.drive();
         let before = w.actors[CHILD].log.len();
         w.die(CHILD, ErrorKind::Panic);
@@ -370,15 +324,9 @@ fn the_dead_are_told_nothing() {
 #[test]
 fn contexts_of_no_task_are_over_before_the_actor_is() {
     both(|mut w| {
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
-        w.open(CHILD, below, "scan");
-        w.drive();
-        let deepest = w.newest_task(below);
+        let (_, deepest) = w.running_at(CHILD, below);
         w.core(CHILD).cancel_self(None);
         w.drive();
         assert!(w.asked(below, deepest).is_some());
@@ -398,10 +346,7 @@ fn an_actor_ends_with_its_main_task() {
     both(|mut w| {
         let main = w.core(ROOT).begin_main().expect("serving");
         assert_eq!(w.core(ROOT).begin_main(), Err(Refusal::Closing), "there is one");
-        let nursery = w
-            .core(ROOT)
-            .nursery_open(Some(main), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(ROOT, main);
         let child = w.spawn(ROOT, nursery, "mine").expect("admitted");
         w.drive();
         w.core(ROOT).finish(main, Ending::Returned(Bytes::new())).expect("once");
@@ -448,7 +393,7 @@ fn a_cancelled_main_task_has_a_ladder_like_any_other() {
 fn the_death_of_a_caller_reaches_every_task_it_waited_for() {
     both(|mut w| {
         let [_, running, _] = three(&mut w);
-        w.core(ROOT).cancel(running, None).expect("known");
+        w.cancel(ROOT, running, None);
         w.die(ROOT, ErrorKind::Killed);
         w.drive();
         let tasks: Vec<_> = w.actors[CHILD].log.iter().filter_map(task_of).collect();

@@ -1,7 +1,7 @@
 //! Semantics 9: errors that cross actors, and what a guest may claim in one.
 
 use bytes::Bytes;
-use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, OpenOptions, Supervision, Uuid};
+use steading_types::{ActorId, BoxedError, Cancellation, Cause, Ending, ErrorKind, Uuid};
 
 use crate::world::{CHILD, ROOT, World, both};
 
@@ -16,19 +16,9 @@ struct Chain {
 }
 
 fn chain(w: &mut World) -> Chain {
-    let nursery = w
-        .core(CHILD)
-        .nursery_open(None, Supervision::default())
-        .expect("serving");
-    let below = w.spawn(CHILD, nursery, "below").expect("admitted");
-    let outer = w.open(ROOT, CHILD, "plain");
-    w.drive();
-    let task = w.newest_task(CHILD);
-    let options = OpenOptions {
-        parent: Some(task),
-        ..w.options(CHILD, below, "plain")
-    };
-    let inner = w.open_with(CHILD, options);
+    let below = w.below(CHILD);
+    let (outer, task) = w.called();
+    let inner = w.open_in(task, CHILD, below, "plain");
     w.drive();
     let deepest = w.newest_task(below);
     Chain {
@@ -47,6 +37,14 @@ fn fail(w: &mut World, actor: usize, task: u32, error: BoxedError) {
     w.drive();
 }
 
+/// The innermost task cancels itself: what the task above it is told.
+fn tire(w: &mut World, c: &Chain) -> Cancellation {
+    w.cancel(c.below, c.deepest, Some("tired"));
+    w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
+    w.drive();
+    w.cancelled(CHILD, c.inner)
+}
+
 fn rich(source: ActorId) -> BoxedError {
     BoxedError {
         type_name: "search::ScanError".into(),
@@ -59,9 +57,8 @@ fn rich(source: ActorId) -> BoxedError {
 #[test]
 fn an_error_arrives_whole_and_names_its_source() {
     both(|mut w| {
-        let outer = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let (task, id) = (w.newest_task(CHILD), w.id(CHILD));
+        let (outer, task) = w.called();
+        let id = w.id(CHILD);
         fail(&mut w, CHILD, task, rich(id.clone()));
         let got = w.failure(ROOT, outer);
         assert!(got.context > 0);
@@ -165,10 +162,7 @@ fn a_forged_canceller_is_never_believed() {
 fn a_cancellation_that_was_delivered_may_be_handed_on() {
     both(|mut w| {
         let c = chain(&mut w);
-        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
-        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
-        w.drive();
-        let cancellation = w.cancelled(CHILD, c.inner);
+        let cancellation = tire(&mut w, &c);
         let error = BoxedError::cancelled(cancellation.clone(), w.id(CHILD));
         fail(&mut w, CHILD, c.task, error);
         assert_eq!(w.cancelled(ROOT, c.outer), cancellation);
@@ -184,9 +178,7 @@ fn a_task_may_end_by_a_cancellation_of_its_own_actors() {
             (Cause::Deadline, Cause::Deadline),
             (Cause::Interrupt, Cause::Requested),
         ] {
-            let outer = w.open(ROOT, CHILD, "plain");
-            w.drive();
-            let task = w.newest_task(CHILD);
+            let (outer, task) = w.called();
             let own = Cancellation {
                 canceller: ActorId::new("renamed", w.id(CHILD).uuid),
                 reason: Some("enough".repeat(1000)),
@@ -205,10 +197,8 @@ fn a_task_may_end_by_a_cancellation_of_its_own_actors() {
 #[test]
 fn a_task_that_was_cancelled_cannot_say_that_it_was_its_own_doing() {
     both(|mut w| {
-        let outer = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let task = w.newest_task(CHILD);
-        w.core(ROOT).cancel(outer, None).expect("known");
+        let (outer, task) = w.called();
+        w.cancel(ROOT, outer, None);
         w.drive();
         let error = BoxedError::cancelled(w.requested_by(CHILD), w.id(CHILD));
         fail(&mut w, CHILD, task, error);
@@ -231,9 +221,7 @@ fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
     ];
     both(|mut w| {
         for kind in &host_only {
-            let outer = w.open(ROOT, CHILD, "plain");
-            w.drive();
-            let task = w.newest_task(CHILD);
+            let (outer, task) = w.called();
             let error = BoxedError::new(kind.clone(), w.id(CHILD), "so I say");
             fail(&mut w, CHILD, task, error);
             assert_eq!(w.failure(ROOT, outer).kind, ErrorKind::EndpointError, "{kind:?}");
@@ -244,9 +232,8 @@ fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
 #[test]
 fn a_payload_that_is_too_large_to_leave_a_guest_is_told_by_the_guest() {
     both(|mut w| {
-        let outer = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let (task, kind) = (w.newest_task(CHILD), ErrorKind::Limit("payload".into()));
+        let (outer, task) = w.called();
+        let kind = ErrorKind::Limit("payload".into());
         let error = BoxedError::new(kind.clone(), w.id(CHILD), "so many bytes");
         fail(&mut w, CHILD, task, error);
         assert_eq!(w.failure(ROOT, outer).kind, kind);
@@ -256,9 +243,7 @@ fn a_payload_that_is_too_large_to_leave_a_guest_is_told_by_the_guest() {
 #[test]
 fn an_error_is_bounded_in_all_its_parts() {
     both(|mut w| {
-        let outer = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let task = w.newest_task(CHILD);
+        let (outer, task) = w.called();
         let error = BoxedError {
             type_name: "t".repeat(1 << 20),
             payload: Some(vec![0; 1 << 20].into()),
@@ -424,15 +409,12 @@ fn a_forged_member_becomes_the_forgers_own() {
 fn a_member_cannot_forge_a_canceller() {
     both(|mut w| {
         let c = chain(&mut w);
-        w.core(c.below).cancel(c.deepest, Some("tired".into())).expect("known");
-        w.core(c.below).finish(c.deepest, Ending::Cancelled).expect("once");
-        w.drive();
+        let told = tire(&mut w, &c);
         let forged = Cancellation {
             canceller: w.id(ROOT),
             reason: None,
             cause: Cause::Requested,
         };
-        let told = w.cancelled(CHILD, c.inner);
         let group = BoxedError {
             members: [forged, told.clone()]
                 .map(|c| BoxedError::cancelled(c, w.id(CHILD)))
@@ -448,9 +430,7 @@ fn a_member_cannot_forge_a_canceller() {
 #[test]
 fn a_group_is_bounded_as_a_whole() {
     both(|mut w| {
-        let outer = w.open(ROOT, CHILD, "plain");
-        w.drive();
-        let task = w.newest_task(CHILD);
+        let (outer, task) = w.called();
         let member = BoxedError {
             payload: Some(vec![0; 60 << 10].into()),
             backtrace: Some("ä".repeat(1 << 20)),

@@ -17,8 +17,7 @@ fn failure(w: &World, message: &str) -> Box<BoxedError> {
 /// The child has hooks, and is asked to end.
 fn hooked(w: &mut World) {
     w.core(CHILD).on_exit().expect("serving");
-    let portal = w.portal(ROOT, CHILD);
-    w.core(ROOT).cancel_actor(portal, None).expect("alive");
+    w.cancel_actor(ROOT, CHILD, None);
     w.drive();
 }
 
@@ -26,15 +25,9 @@ fn hooked(w: &mut World) {
 fn hooks_run_when_tasks_and_children_are_over_and_before_the_actor_leaves() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        let below = w.spawn(CHILD, nursery, "below").expect("admitted");
+        let below = w.below(CHILD);
         w.drive();
-        w.open(CHILD, below, "scan");
-        w.drive();
-        let deepest = w.newest_task(below);
+        let (_, deepest) = w.running_at(CHILD, below);
         hooked(&mut w);
         assert!(!was_asked(&w, CHILD), "a task runs");
         w.core(CHILD).finish(task, Ending::Cancelled).expect("once");

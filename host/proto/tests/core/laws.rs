@@ -103,16 +103,10 @@ impl Play {
         let mut world = World::new(wire, Limits::DEFAULT);
         world.guest = guest;
         world.actors[ROOT].guest = guest;
-        let nursery = world
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let nursery = world.nursery_of(ROOT);
         world.spawn(ROOT, nursery, "one").expect("admitted");
         let two = world.spawn(ROOT, nursery, "two").expect("admitted");
-        let inner = world
-            .core(two)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let inner = world.nursery_of(two);
         world.spawn(two, inner, "three").expect("admitted");
         world.drive();
         Self {
@@ -170,7 +164,7 @@ impl Play {
             Op::Finish((_, task), how) => self.finish(*task, *how),
             Op::Cancel((_, key), caller) => {
                 if let Some((actor, key)) = self.side(*key, *caller) {
-                    tried(self.world.core(actor).cancel(key, None));
+                    tried(self.world.core(actor).cancel(key, None, Cause::Requested));
                 }
             }
             Op::Release((_, key)) => {
@@ -204,7 +198,7 @@ impl Play {
             Op::NurseryOpen((actor, task)) => self.nursery_open(*actor, *task),
             Op::NurseryCancel((_, nursery)) => {
                 if let Some((actor, key)) = nth(&self.nurseries, *nursery) {
-                    self.world.core(actor).nursery_cancel(key, None);
+                    self.world.nursery_cancel(actor, key, None);
                 }
             }
             Op::NurseryClose((_, nursery)) => {
@@ -408,7 +402,7 @@ proptest! {
         let ops = ops.iter().filter(|op| !matches!(op, Op::CancelSelf(_) | Op::Die(_)));
         ops.for_each(|op| play.step(op));
         for (actor, key) in play.callers.clone() {
-            tried(play.world.core(actor).cancel(key, None));
+            tried(play.world.core(actor).cancel(key, None, Cause::Requested));
         }
         play.world.pass(10_000 * MS);
         for (actor, key) in play.callers.clone() {

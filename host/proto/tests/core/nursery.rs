@@ -27,8 +27,7 @@ fn a_nursery_closes_when_its_last_child_is_dead() {
         assert!(!w.saw_nursery_closed(ROOT, nursery), "closing asks nobody to end");
         for child in [CHILD, other] {
             assert!(!w.saw_nursery_closed(ROOT, nursery));
-            let portal = w.portal(ROOT, child);
-            w.core(ROOT).cancel_actor(portal, None).expect("alive");
+            w.cancel_actor(ROOT, child, None);
             w.drive();
             assert_eq!(w.child_end(ROOT, child), Some((None, Rung::Acked)));
         }
@@ -40,10 +39,7 @@ fn a_nursery_closes_when_its_last_child_is_dead() {
 #[test]
 fn an_empty_nursery_closes_at_once() {
     both(|mut w| {
-        let nursery = w
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let nursery = w.nursery_of(ROOT);
         w.core(ROOT).nursery_close(nursery);
         w.flush();
         assert!(w.saw_nursery_closed(ROOT, nursery));
@@ -58,11 +54,8 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
         let error = w.spawn(ROOT, nursery, "late").expect_err("closing");
         assert_eq!(error.kind, ErrorKind::SpawnFailed);
         assert!(w.core(ROOT).poll_output().is_none(), "it was never started");
-        let cancelled = w
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
-        w.core(ROOT).nursery_cancel(cancelled, Some("enough".into()));
+        let cancelled = w.nursery_of(ROOT);
+        w.nursery_cancel(ROOT, cancelled, Some("enough"));
         let error = w.spawn(ROOT, cancelled, "late").expect_err("cancelled");
         assert!(matches!(error.kind, ErrorKind::Cancelled(c) if c.reason.as_deref() == Some("enough")));
         assert_eq!(
@@ -76,10 +69,7 @@ fn a_child_is_refused_by_a_nursery_that_closes_and_never_lost() {
 fn an_actor_that_ends_starts_no_more_children() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(CHILD, task);
         w.core(CHILD).cancel_self(None);
         let error = w.spawn(CHILD, nursery, "late").expect_err("ending");
         assert!(matches!(error.kind, ErrorKind::Cancelled(c) if c.canceller == w.id(CHILD)));
@@ -100,9 +90,7 @@ fn children_and_nurseries_have_limits() {
         let error = w.spawn(ROOT, nursery, "one too many").expect_err("full");
         assert_eq!(error.kind, ErrorKind::Limit("children".into()));
         for _ in 1..Limits::DEFAULT.nurseries {
-            w.core(ROOT)
-                .nursery_open(None, Supervision::default())
-                .expect("admitted");
+            w.nursery_of(ROOT);
         }
         assert_eq!(
             w.core(ROOT).nursery_open(None, Supervision::default()),
@@ -117,10 +105,7 @@ fn when_one_child_fails_all_its_siblings_are_cancelled() {
         let siblings: Vec<_> = (0..3)
             .map(|_| w.spawn(ROOT, w.nursery, "sibling").expect("admitted"))
             .collect();
-        let elsewhere = w
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        let elsewhere = w.nursery_of(ROOT);
         let stranger = w.spawn(ROOT, elsewhere, "stranger").expect("admitted");
         w.drive();
         w.die(CHILD, ErrorKind::Panic);
@@ -157,10 +142,9 @@ fn cancelling_a_nursery_twice_asks_once() {
         w.actors[CHILD].guest = Guest::Silent;
         w.running();
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, Some("first".into()));
-        w.core(ROOT).nursery_cancel(nursery, Some("second".into()));
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, Some("third".into())).expect("alive");
+        w.nursery_cancel(ROOT, nursery, Some("first"));
+        w.nursery_cancel(ROOT, nursery, Some("second"));
+        w.cancel_actor(ROOT, CHILD, Some("third"));
         w.drive();
         let task = w.newest_task(CHILD);
         let asked = w.asked(CHILD, task).expect("cancelled");
@@ -185,10 +169,7 @@ fn a_dead_child_is_cancelled_no_more() {
 fn the_failure_of_a_child_may_be_relayed() {
     both(|mut w| {
         let (caller, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         w.drive();
         w.die(below, ErrorKind::Panic);
@@ -238,10 +219,7 @@ fn a_tree_of_spinning_actors_is_down_within_the_sum_of_its_ladders() {
         w.guest = Guest::Spins;
         let mut parent = CHILD;
         for _ in 0..4 {
-            let nursery = w
-                .core(parent)
-                .nursery_open(None, Supervision::default())
-                .expect("serving");
+            let nursery = w.nursery_of(parent);
             let child = w.spawn(parent, nursery, "deeper").expect("admitted");
             w.drive();
             w.open(parent, child, "scan");
@@ -249,7 +227,7 @@ fn a_tree_of_spinning_actors_is_down_within_the_sum_of_its_ladders() {
             parent = child;
         }
         let nursery = w.nursery;
-        w.core(ROOT).nursery_cancel(nursery, None);
+        w.nursery_cancel(ROOT, nursery, None);
         w.core(ROOT).nursery_close(nursery);
         w.pass(4 * 700 * crate::world::MS);
         assert!(w.saw_nursery_closed(ROOT, nursery));
@@ -265,10 +243,8 @@ fn told_below(w: &mut World, owner: Option<Key>, cause: Cause) -> Cancellation {
     let below = w.spawn(CHILD, nursery, "below").expect("admitted");
     w.drive();
     w.actors[below].guest = Guest::Silent;
-    w.open(CHILD, below, "scan");
-    w.drive();
-    let task = w.newest_task(below);
-    w.core(CHILD).nursery_cancel_because(nursery, Some("own".into()), cause);
+    let (_, task) = w.running_at(CHILD, below);
+    w.core(CHILD).nursery_cancel(nursery, Some("own".into()), cause);
     w.drive();
     w.asked(below, task).expect("cancelled")
 }
@@ -301,7 +277,7 @@ fn a_nursery_whose_task_was_cancelled_is_torn_down_in_the_name_of_who_did() {
         both(|mut w| {
             w.actors[CHILD].guest = Guest::Silent;
             let (context, task) = w.running();
-            w.core(ROOT).cancel(context, Some("theirs".into())).expect("known");
+            w.cancel(ROOT, context, Some("theirs"));
             w.drive();
             let told = told_below(&mut w, Some(task), cause.clone());
             assert_eq!(

@@ -1,7 +1,7 @@
 //! What can be seen of a core from outside, without asking its guest.
 
 use steading_proto::{ContextStatus, Part};
-use steading_types::{Ending, EndpointKind, Key, Supervision};
+use steading_types::{Ending, EndpointKind, Key};
 
 use crate::world::{CHILD, MS, ROOT, World, batch, both};
 
@@ -82,10 +82,7 @@ fn age_credit_and_what_is_queued_are_told() {
 fn a_nursery_names_its_task_and_its_children() {
     both(|mut w| {
         let (_, task) = w.running();
-        let nursery = w
-            .core(CHILD)
-            .nursery_open(Some(task), Supervision::default())
-            .expect("running");
+        let nursery = w.nursery_in(CHILD, task);
         let below = w.spawn(CHILD, nursery, "below").expect("admitted");
         let (below, status) = (w.id(below), w.core(CHILD).status());
         let seen = status.nurseries.iter().find(|nursery| nursery.owner == Some(task));
@@ -99,7 +96,7 @@ fn who_has_cancelled_a_task_is_told() {
     both(|mut w| {
         let (caller, callee) = w.running();
         assert_eq!(context(&mut w, CHILD, callee).canceller, None);
-        w.core(ROOT).cancel(caller, None).expect("known");
+        w.cancel(ROOT, caller, None);
         w.drive();
         let root = w.id(ROOT);
         assert_eq!(context(&mut w, CHILD, callee).canceller, Some(root));

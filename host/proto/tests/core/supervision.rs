@@ -20,11 +20,6 @@ fn nursery_with(w: &mut World, strategy: Strategy, intensity: Option<Intensity>)
     w.core(ROOT).nursery_open(None, rules).expect("serving")
 }
 
-fn nursery_of(w: &mut World, actor: usize) -> Key {
-    let rules = Supervision::default();
-    w.core(actor).nursery_open(None, rules).expect("serving")
-}
-
 /// A child in it.
 fn child(w: &mut World, nursery: Key, restart: Restart) -> usize {
     let child = w
@@ -135,12 +130,11 @@ fn who_was_asked_to_end_does_not_start_again() {
     both(|mut w| {
         let n = nursery(&mut w, Strategy::OneForOne);
         let one = child(&mut w, n, Restart::permanent());
-        let portal = w.portal(ROOT, one);
-        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.cancel_actor(ROOT, one, None);
         w.drive();
         assert_eq!(fate(&w, one), Some(Fate::Over));
         let two = child(&mut w, n, Restart::permanent());
-        w.core(ROOT).nursery_cancel(n, None);
+        w.nursery_cancel(ROOT, n, None);
         w.core(ROOT).nursery_close(n);
         w.drive();
         assert_eq!(fate(&w, two), Some(Fate::Over));
@@ -264,9 +258,7 @@ fn a_group_starts_again_when_all_of_it_is_dead_and_in_its_order() {
         let n = nursery(&mut w, Strategy::OneForAll);
         let slow = child(&mut w, n, at_once());
         let failing = child(&mut w, n, at_once());
-        let caller = w.open(ROOT, slow, "scan");
-        w.drive();
-        let task = w.newest_task(slow);
+        let (caller, task) = w.running_at(ROOT, slow);
         let before = w.actors.len();
         fails(&mut w, failing);
         assert!(newest(&w, before).is_empty(), "one of them still cleans up");
@@ -306,9 +298,7 @@ fn a_group_does_not_meet_those_of_it_that_are_over_for_good() {
         let n = nursery(&mut w, Strategy::OneForAll);
         let temporary = child(&mut w, n, Restart::temporary());
         let failing = child(&mut w, n, at_once());
-        w.open(ROOT, temporary, "scan");
-        w.drive();
-        let task = w.newest_task(temporary);
+        let (_, task) = w.running_at(ROOT, temporary);
         fails(&mut w, failing);
         assert_eq!(w.respawns, 0, "a sibling of the old group still cleans up");
         w.core(temporary).finish(task, Ending::Cancelled).expect("running");
@@ -444,7 +434,7 @@ fn a_start_that_fails_again_is_one_more_failure() {
 #[test]
 fn an_actor_that_dies_starts_nobody_again() {
     both(|mut w| {
-        let inner = nursery_of(&mut w, CHILD);
+        let inner = w.nursery_of(CHILD);
         let restart = Restart::permanent().backoff(Duration::from_millis(50), Duration::from_millis(50));
         let grandchild = w
             .spawn_as(CHILD, inner, spec("grandchild").restart(restart))
@@ -467,7 +457,7 @@ fn an_actor_that_dies_starts_nobody_again() {
 #[test]
 fn an_actor_whose_last_child_is_between_two_lives_stops_once() {
     both(|mut w| {
-        let inner = nursery_of(&mut w, CHILD);
+        let inner = w.nursery_of(CHILD);
         let slow = at_once().backoff(Duration::from_millis(50), Duration::from_millis(50));
         let grandchild = w
             .spawn_as(CHILD, inner, spec("grandchild").restart(slow))
@@ -476,8 +466,7 @@ fn an_actor_whose_last_child_is_between_two_lives_stops_once() {
         fails(&mut w, grandchild);
         let next = w.actors.len() - 1;
         fails(&mut w, next);
-        let portal = w.portal(ROOT, CHILD);
-        w.core(ROOT).cancel_actor(portal, None).expect("alive");
+        w.cancel_actor(ROOT, CHILD, None);
         w.drive();
         assert_eq!(w.child_end(ROOT, CHILD), Some((None, Rung::Acked)));
         assert_eq!(w.respawns, 1, "the second waited, and is not started");

@@ -5,6 +5,7 @@
 //! check the invariants at each frame and event. Nothing here knows what a test is about.
 
 mod monitor;
+mod scene;
 mod view;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +15,7 @@ use steading_proto::actor::{Core, Endpoint, Output};
 use steading_proto::{Dest, Event, Frame, Lane, Limits, codec};
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, EndpointKind, EndpointSchema, ErrorKind, Key, OpenOptions, Payloads,
-    PortalKey, Rung, Spec, Supervision, Uuid, Window,
+    PortalKey, Rung, Spec, Uuid, Window,
 };
 
 /// The first actor of every world.
@@ -142,10 +143,7 @@ impl World {
     /// A root with one child.
     pub(crate) fn pair(wire: Wire) -> Self {
         let mut world = Self::new(wire, Limits::DEFAULT);
-        world.nursery = world
-            .core(ROOT)
-            .nursery_open(None, Supervision::default())
-            .expect("serving");
+        world.nursery = world.nursery_of(ROOT);
         let child = world.spawn(ROOT, world.nursery, "child").expect("admitted");
         assert_eq!(child, CHILD);
         world.drive();
@@ -234,23 +232,6 @@ impl World {
     pub(crate) fn open(&mut self, caller: usize, callee: usize, endpoint: &str) -> Key {
         let options = self.options(caller, callee, endpoint);
         self.open_with(caller, options)
-    }
-
-    /// A context of root and child, its task running: the caller's key and the callee's.
-    pub(crate) fn running(&mut self) -> (Key, Key) {
-        let caller = self.open(ROOT, CHILD, "scan");
-        self.drive();
-        (caller, self.newest_task(CHILD))
-    }
-
-    /// The same, with `started` behind it and the stream open on both sides.
-    pub(crate) fn streaming(&mut self) -> (Key, Key) {
-        let (caller, callee) = self.running();
-        self.core(CHILD).started(callee, b"hello".to_vec()).expect("first");
-        self.drive();
-        self.core(ROOT).stream_open(caller).expect("first");
-        self.core(CHILD).stream_open(callee).expect("first");
-        (caller, callee)
     }
 
     /// Performs what every core wants performed, and takes its events.

@@ -1,6 +1,6 @@
 //! What a test may ask about the past of a world.
 
-use steading_types::{Cancellation, Event, Key, Outcome, Rung, split_message};
+use steading_types::{Cancellation, Event, Key, Outcome, Rung, Start, split_message};
 
 use super::World;
 
@@ -11,8 +11,17 @@ impl World {
 
     /// The task that this actor was told of last.
     pub(crate) fn newest_task(&self, actor: usize) -> Key {
+        self.newest_start(actor).context
+    }
+
+    /// The deadline of that task.
+    pub(crate) fn newest_deadline(&self, actor: usize) -> Option<u64> {
+        self.newest_start(actor).deadline
+    }
+
+    fn newest_start(&self, actor: usize) -> &Start {
         let newest = self.actors[actor].log.iter().rev().find_map(|event| match event {
-            Event::Start(start) => Some(start.context),
+            Event::Start(start) => Some(start),
             _ => None,
         });
         newest.expect("a task was started")

@@ -258,7 +258,7 @@ impl World {
             Kind::NurseryCancel => {
                 let claimed = claim(op.a);
                 self.model.nursery_cancel(ni as u32, &claimed);
-                self.core(actor).nursery_cancel_because(key, None, claimed);
+                self.core(actor).nursery_cancel(key, None, claimed);
             }
             Kind::NurseryClose => {
                 self.model.nursery_close(ni as u32);
@@ -292,7 +292,7 @@ impl World {
             Kind::Cancel => {
                 let claimed = claim(op.a);
                 let due = self.model.cancel(ci, &claimed);
-                let found = self.core(actor).cancel_because(key, None, claimed);
+                let found = self.core(actor).cancel(key, None, claimed);
                 self.agree("cancel()", found, due);
             }
             Kind::StreamOpen => {
