@@ -38,25 +38,26 @@ thread_local! {
 }
 
 /// One turn of the component: the body of its `turn` export.
-pub fn turn<E: Endpoints>(now: u64, context: Key, batch: Vec<u8>, events: Vec<bindings::Event>) -> bool {
+pub fn turn<E: Endpoints>(now: u64, events: Vec<bindings::Event>) -> bool {
     let executor = Executor::current();
     executor.actor.advance(now);
-    if !batch.is_empty() {
-        executor.actor.deliver_data(context, batch.into());
-    }
-    // Most turns bring a batch and nothing else, and need not be looked at for more.
-    let told = !events.is_empty();
     for event in events {
         if let Some(invocation) = executor.actor.deliver(convert::event(event)) {
             executor.spawn(E::run(invocation));
         }
     }
-    if told && let Some(hooks) = executor.actor.exit_task() {
+    if let Some(hooks) = executor.actor.exit_task() {
         executor.spawn(hooks);
     }
-    executor.run();
-    executor.actor.flush();
-    !executor.ready.is_empty()
+    executor.run()
+}
+
+/// One turn that brings one batch and nothing else: the body of its `turn-on-data` export.
+pub fn turn_on_data(now: u64, context: Key, batch: Vec<u8>) -> bool {
+    let executor = Executor::current();
+    executor.actor.advance(now);
+    executor.actor.deliver_data(context, batch.into());
+    executor.run()
 }
 
 struct Executor {
@@ -156,12 +157,15 @@ impl Executor {
         slot.waker.wake_by_ref();
     }
 
-    /// Polls what is ready, each task at the end of the queue if it wakes itself.
-    fn run(&self) {
+    /// Polls what is ready, each task at the end of the queue if it wakes itself, and sends what they leave;
+    /// whether more is ready.
+    fn run(&self) -> bool {
         for _ in 0..POLLS_PER_TURN {
-            let Some(id) = self.ready.pop() else { return };
+            let Some(id) = self.ready.pop() else { break };
             self.poll(id);
         }
+        self.actor.flush();
+        !self.ready.is_empty()
     }
 
     fn poll(&self, id: usize) {

@@ -62,7 +62,7 @@ pub mod __private {
     pub use crate::bindings::__export_actor as export;
     pub use crate::convert::description;
     pub use crate::errors::*;
-    pub use crate::executor::{Endpoints, turn, unknown};
+    pub use crate::executor::{Endpoints, turn, turn_on_data, unknown};
 
     /// Name and version of this SDK.
     pub const SDK: &str = concat!("steading-guest ", env!("CARGO_PKG_VERSION"));

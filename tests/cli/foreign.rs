@@ -16,7 +16,8 @@ fn component() -> Vec<u8> {
         (memory (export "memory") 2)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
         (func (export "describe") (result i32) (i32.const 0))
-        (func (export "turn") (param i64 i32 i32 i32 i32 i32) (result i32) (call $fire) (i32.const 0)))"#;
+        (func (export "turn") (param i64 i32 i32) (result i32) (call $fire) (i32.const 0))
+        (func (export "turn-on-data") (param i64 i32 i32 i32) (result i32) (i32.const 0)))"#;
     let world = "package acme:rockets@1.0.0;
         interface launch { fire: func(); }
         world guest { include steading:actor/actor@0.1.0; import launch; }";

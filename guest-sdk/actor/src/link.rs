@@ -729,7 +729,8 @@ impl<'a> Parked<'a> {
                 if !self.slot.is_taken() {
                     self.count(&mut state);
                 }
-                state.waiters(self.on).register(&mut self.slot, waker);
+                let _replaced = state.waiters(self.on).register(&mut self.slot, waker);
+                drop(state);
                 Poll::Pending
             }
         }

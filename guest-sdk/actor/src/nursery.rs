@@ -341,12 +341,9 @@ impl Held {
             self.close();
         }
         let Shared { actor, key, .. } = &*self.nursery.0;
-        let closed = actor.with_children(|children| match children.nursery(*key) {
-            Some(nursery) if !nursery.closed => {
-                nursery.waiters.register(slot, cx.waker());
-                false
-            }
-            _ => true,
+        let (closed, _replaced) = actor.with_children(|children| match children.nursery(*key) {
+            Some(nursery) if !nursery.closed => (false, nursery.waiters.register(slot, cx.waker())),
+            _ => (true, None),
         });
         if closed && idle { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -199,7 +199,7 @@ impl<V> Resource<V> {
 
     /// Wakes `waker` when something is to be done, or is over.
     pub(crate) fn register(&self, slot: &mut Slot, waker: &Waker) {
-        lock(&self.bell.waiters).register(slot, waker);
+        let _replaced = lock(&self.bell.waiters).register(slot, waker);
     }
 
     pub(crate) fn unregister(&self, slot: &Slot) {

@@ -242,7 +242,7 @@ impl Watch {
         if !self.node.is_cancelled() && self.known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             return;
         }
-        lock(&self.node.inner).waiters.register(&mut self.slot, waker);
+        let _replaced = lock(&self.node.inner).waiters.register(&mut self.slot, waker);
         self.known = Some(waker.clone());
     }
 }

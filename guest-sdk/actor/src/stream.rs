@@ -135,8 +135,12 @@ impl<S, R: DeserializeOwned> Stream<S, R> {
     /// The remote error if the peer failed or was cancelled; `PayloadMismatch` if the message is not an
     /// `R`; the cancellation of the current scope.
     pub async fn next(&self) -> Result<Option<R>> {
-        if let Some(message) = self.link.receive_ready(|bytes| codec::decode::<R>(bytes)) {
-            return message.map(Some).map_err(|e| self.mismatch(e));
+        // Read as what is returned: each change of type on the way would move the message once more.
+        if let Some(message) = self.link.receive_ready(|bytes| codec::decode::<R>(bytes).map(Some)) {
+            return match message {
+                Err(error) => Err(self.mismatch(error)),
+                message => message,
+            };
         }
         let receive = |state: &mut _| self.link.receive(state, codec::decode::<R>);
         match self.link.wait(On::Receive, receive).await? {

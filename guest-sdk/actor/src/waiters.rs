@@ -25,7 +25,10 @@ impl Woken {
     }
 
     pub(crate) fn wake(self) {
-        self.first.into_iter().chain(self.rest).for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        self.rest.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -48,19 +51,23 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// Waits, or goes on waiting, in `slot`.
-    pub(crate) fn register(&mut self, slot: &mut Slot, waker: &Waker) {
+    /// Waits, or goes on waiting, in `slot`. A waker in whose place this one comes is handed out because it must
+    /// not be dropped under a lock: what it wakes may be dropped with it.
+    #[must_use]
+    pub(crate) fn register(&mut self, slot: &mut Slot, waker: &Waker) -> Option<Waker> {
         match self.list.iter_mut().find(|(id, _)| *id == slot.0) {
-            Some((_, known)) => known.clone_from(waker),
+            Some((_, known)) if known.will_wake(waker) => None,
+            Some((_, known)) => Some(std::mem::replace(known, waker.clone())),
             None => {
                 self.last += 1;
                 slot.0 = self.last;
                 self.list.push((slot.0, waker.clone()));
+                None
             }
         }
     }
 
-    /// Waits no longer. The waker is handed out because it must not be dropped under a lock.
+    /// Waits no longer. The waker is handed out as one that [`register`](Self::register) replaces.
     pub(crate) fn remove(&mut self, slot: &Slot) -> Option<Waker> {
         let at = self.list.iter().position(|(id, _)| *id == slot.0)?;
         Some(self.list.swap_remove(at).1)
@@ -107,11 +114,12 @@ impl<S> Waited<S> {
         };
         poll_fn(|cx| {
             let mut state = lock(&self.0);
-            let answer = step(&mut state.0);
-            if answer.is_none() {
-                state.1.register(&mut place.slot, cx.waker());
-            }
-            answer.map_or(Poll::Pending, Poll::Ready)
+            let Some(answer) = step(&mut state.0) else {
+                let _replaced = state.1.register(&mut place.slot, cx.waker());
+                drop(state);
+                return Poll::Pending;
+            };
+            Poll::Ready(answer)
         })
         .await
     }
@@ -129,5 +137,30 @@ impl<S> Drop for Place<'_, S> {
             // Bound, so that the waker is dropped after the lock.
             let _waker = lock(&self.among.0).1.remove(&self.slot);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_waker_that_is_replaced_is_handed_out() {
+        let (mut waiters, mut slot) = (Waiters::default(), Slot::default());
+        let (first, second) = (Waker::from(Arc::new(Nothing)), Waker::from(Arc::new(Nothing)));
+        assert!(waiters.register(&mut slot, &first).is_none(), "there was none");
+        assert!(waiters.register(&mut slot, &first).is_none(), "it is the same");
+        let replaced = waiters.register(&mut slot, &second).expect("it is another");
+        assert!(replaced.will_wake(&first));
+        assert!(waiters.remove(&slot).expect("it waits").will_wake(&second));
     }
 }

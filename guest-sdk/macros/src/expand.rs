@@ -55,13 +55,12 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
                     steading::description(<#ty as steading::Endpoints>::describe())
                 }
 
-                fn turn(
-                    now: u64,
-                    context: u32,
-                    batch: ::std::vec::Vec<u8>,
-                    events: ::std::vec::Vec<steading::bindings::Event>,
-                ) -> bool {
-                    steading::turn::<#ty>(now, context, batch, events)
+                fn turn(now: u64, events: ::std::vec::Vec<steading::bindings::Event>) -> bool {
+                    steading::turn::<#ty>(now, events)
+                }
+
+                fn turn_on_data(now: u64, context: u32, batch: ::std::vec::Vec<u8>) -> bool {
+                    steading::turn_on_data(now, context, batch)
                 }
             }
 

@@ -5,6 +5,7 @@
 //! cancel reaches the ladder and nobody has to wait for the guest to come back. The loop goes on
 //! without the code once that is dead, until the last child is: only then does the parent hear of it.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -20,21 +21,36 @@ use super::faults::Fault;
 use super::inbox::Delivery;
 use super::story;
 
-/// Why an actor's code is gone.
-#[derive(Debug)]
+/// Why an actor's code is gone, or a piece of it can take no more turns.
+#[derive(Clone, Debug)]
 pub(crate) struct Stopped {
+    /// What kind of end.
     pub(crate) kind: ErrorKind,
+    /// In plain words.
     pub(crate) message: String,
+    /// Where the code was, innermost frame first.
     pub(crate) backtrace: Option<String>,
 }
 
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 impl Stopped {
-    fn killed() -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            kind: ErrorKind::Killed,
-            message: "its store was dropped".into(),
+            kind,
+            message: message.into(),
             backtrace: None,
         }
+    }
+
+    fn killed() -> Self {
+        Self::new(ErrorKind::Killed, "its store was dropped")
     }
 
     fn into_error(self, cell: &Cell) -> BoxedError {
@@ -91,7 +107,7 @@ pub(crate) async fn drive<B: Body>(
         timer: Timer::default(),
         done: None,
     };
-    match driver.attend(create).await {
+    match driver.attend(pin!(create)).await {
         Ok(body) => {
             driver.cell.usage.note_memory(body.memory());
             driver.body = Some(Box::new(body));
@@ -109,12 +125,7 @@ pub(crate) async fn guarded(cell: Arc<Cell>, drive: impl Future<Output = ()> + S
     if let Err(panic) = AssertUnwindSafe(drive).catch_unwind().await {
         let message = panic_message(&*panic);
         tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "host fault: {message}");
-        let message = format!("host fault: {message}");
-        let stopped = Stopped {
-            kind: ErrorKind::Internal,
-            message,
-            backtrace: None,
-        };
+        let stopped = Stopped::new(ErrorKind::Internal, format!("host fault: {message}"));
         let (frames, timer) = (Vec::new(), Timer::default());
         let mut driver: Driver<NoBody> = Driver {
             cell,
@@ -180,14 +191,15 @@ impl<B: Body> Driver<B> {
 
     /// Takes what has come; whether that was a nudge. With a plan of faults, only the next frame.
     async fn receive(&mut self) -> bool {
-        let runtime = self.cell.runtime.clone();
-        let Some(plan) = &runtime.faults else {
+        if self.cell.runtime.faults.is_none() {
             return self.cell.inbox.take_all(&mut self.frames);
-        };
+        }
         let nudged = self.cell.inbox.take_one(&mut self.frames);
-        if let (Some(next), true) = (self.frames.first(), self.body.is_some())
-            && let Some(fault) = plan.before(self.cell.inbox.id(), next.frame.kind())
-        {
+        let fault = match (&self.cell.runtime.faults, self.frames.first()) {
+            (Some(plan), Some(next)) if self.body.is_some() => plan.before(self.cell.inbox.id(), next.frame.kind()),
+            _ => None,
+        };
+        if let Some(fault) = fault {
             self.suffer(fault).await;
         }
         nudged
@@ -216,8 +228,12 @@ impl<B: Body> Driver<B> {
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> bool {
         let Some(mut body) = self.body.take() else { return false };
         let cell = self.cell.clone();
-        let turn = cell.usage.turn(cell.runtime.clock, now, body.turn(now, events));
-        let turned = self.attend(turn).await;
+        // Pinned where it is made: a turn of a guest is large, and to move it is a good part of what it costs.
+        let turned = {
+            let turn = pin!(body.turn(now, events));
+            let turn = pin!(cell.usage.turn(cell.runtime.clock, now, turn));
+            self.attend(turn).await
+        };
         cell.usage.note_memory(body.memory());
         match turned {
             Ok(more) => {
@@ -237,8 +253,7 @@ impl<B: Body> Driver<B> {
     }
 
     /// Runs a turn, or the making of the code, to its end; meanwhile attends to control frames.
-    async fn attend<T>(&mut self, turn: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
-        let mut turn = pin!(turn);
+    async fn attend<T>(&mut self, mut turn: Pin<&mut impl Future<Output = Result<T, Stopped>>>) -> Result<T, Stopped> {
         // Nearly every turn ends here: nothing is set up for the others.
         if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
             return result;
@@ -299,13 +314,9 @@ impl<B: Body> Driver<B> {
     /// Code that waits, and did not end when it was asked to.
     fn drop_idle_code(&mut self) {
         let Some(body) = self.body.take() else { return };
-        let message = "a task did not end within its grace after a cancel".into();
+        let message = "a task did not end within its grace after a cancel";
         // First, as in `turn`.
-        self.die(Stopped {
-            kind: ErrorKind::Killed,
-            message,
-            backtrace: None,
-        });
+        self.die(Stopped::new(ErrorKind::Killed, message));
         drop(body);
     }
 

@@ -139,11 +139,7 @@ impl Body for NativeBody {
         self.actor.flush();
         self.reap();
         match lock(&self.tasks.panic).take() {
-            Some(message) => Err(Stopped {
-                kind: ErrorKind::Panic,
-                message,
-                backtrace: None,
-            }),
+            Some(message) => Err(Stopped::new(ErrorKind::Panic, message)),
             None => Ok(false),
         }
     }

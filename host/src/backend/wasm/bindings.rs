@@ -40,7 +40,8 @@ pub(super) mod exports {
             world guest {
                 use steading:actor/events@0.1.0.{event, description};
                 export describe: func() -> description;
-                export turn: func(now: u64, context: u32, batch: list<u8>, events: list<event>) -> bool;
+                export turn: func(now: u64, events: list<event>) -> bool;
+                export turn-on-data: func(now: u64, context: u32, batch: list<u8>) -> bool;
             }
         ",
         world: "steading:host/guest",

@@ -14,9 +14,10 @@ use super::error::LoadError;
 use super::instance::{Instance, InstanceLimits};
 use super::nobody::Nobody;
 use super::scan::{self, Kind};
-use super::stopped::{KillSwitch, Stopped};
+use super::stopped::KillSwitch;
 use super::view::State;
 use super::{description, limits, linker};
+use crate::runtime::driver::Stopped;
 
 /// A compiled component. Cheap to clone.
 #[derive(Clone)]

@@ -4,9 +4,10 @@
 //! be entered again. Who holds it drops it.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
-use steading_types::{Boundary, Description, ErrorKind, Event, Key};
+use steading_types::{Boundary, Description, ErrorKind, Event};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
@@ -18,9 +19,10 @@ use super::component::Component;
 use super::convert::{self, Paths};
 use super::engine::Engine;
 use super::meter::{Meter, Stopwatch};
-use super::stopped::{KillSwitch, Stopped};
+use super::stopped::KillSwitch;
 use super::view::State;
 use super::{limits, stdio};
+use crate::runtime::driver::Stopped;
 
 /// What an instance may use.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +89,7 @@ impl Instance {
         let mut store = store(engine, boundary, access, limits)?;
         watch(&mut store, &meter, kill);
         let _busy = engine.ticker().busy();
-        let started = meter.watch(pre.instantiate_async(&mut store)).await;
+        let started = meter.watch(pin!(pre.instantiate_async(&mut store))).await;
         match started {
             Ok(guest) => Ok(Self {
                 store,
@@ -105,12 +107,19 @@ impl Instance {
     pub(crate) async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
-        let ((context, batch), events) = split(&events);
-        let paths = Paths::of(events);
-        let errors = paths.errors();
-        let events = errors.events();
-        let turn = self.guest.call_turn(&mut self.store, now, context, batch, &events);
-        let turned = self.meter.watch(turn).await;
+        let turned = match &*events {
+            [Event::Data { context, batch }] => {
+                let turn = pin!(self.guest.call_turn_on_data(&mut self.store, now, *context, batch));
+                self.meter.watch(turn).await
+            }
+            events => {
+                let paths = Paths::of(events);
+                let errors = paths.errors();
+                let events = errors.events();
+                let turn = pin!(self.guest.call_turn(&mut self.store, now, &events));
+                self.meter.watch(turn).await
+            }
+        };
         turned
             .inspect(|_| self.ended = false)
             .map_err(|error| Stopped::of(&error, self.store.data()))
@@ -120,7 +129,10 @@ impl Instance {
     pub(super) async fn describe(&mut self) -> Result<Description, Stopped> {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
-        let described = self.meter.watch(self.guest.call_describe(&mut self.store)).await;
+        let described = {
+            let describe = pin!(self.guest.call_describe(&mut self.store));
+            self.meter.watch(describe).await
+        };
         described
             .map(convert::description)
             .map_err(|error| Stopped::of(&error, self.store.data()))
@@ -141,14 +153,6 @@ impl Instance {
         state.budget.begin_turn();
         state.stopwatch = Stopwatch::default();
         Ok(())
-    }
-}
-
-/// A batch that comes alone travels flat; whatever else happened, as events.
-fn split(events: &[Event]) -> ((Key, &[u8]), &[Event]) {
-    match events {
-        [Event::Data { context, batch }] if !batch.is_empty() => ((*context, batch), &[]),
-        _ => ((0, &[]), events),
     }
 }
 

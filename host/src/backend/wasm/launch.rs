@@ -10,12 +10,12 @@ use super::access::{Access, PreopenedDir, Stdio};
 use super::component::Component;
 use super::engine::Engine;
 use super::instance::{Instance, InstanceLimits};
-use super::stopped::{KillSwitch, Stopped};
+use super::stopped::KillSwitch;
 use crate::config;
 use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::{GrantedDir, Grants};
-use crate::runtime::driver::{self, Body, Interrupt, drive};
+use crate::runtime::driver::{Body, Interrupt, Stopped, drive};
 
 /// A component and the engine that runs it.
 #[derive(Debug)]
@@ -101,8 +101,8 @@ struct WasmBody {
 }
 
 impl Body for WasmBody {
-    async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, driver::Stopped> {
-        Ok(self.instance.turn(now, events).await?)
+    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
+        self.instance.turn(now, events)
     }
 
     fn memory(&self) -> u64 {
@@ -123,15 +123,5 @@ impl Interrupt for Interrupter {
     fn interrupt(&self) {
         self.kill.set();
         self.engine.interrupt();
-    }
-}
-
-impl From<Stopped> for driver::Stopped {
-    fn from(stopped: Stopped) -> Self {
-        Self {
-            kind: stopped.kind,
-            message: stopped.message,
-            backtrace: stopped.backtrace,
-        }
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn imports(component: &Component) -> Vec<String> {
 /// The first of the exports an actor must have that this component lacks.
 pub(super) fn missing_export(component: &Component) -> Option<&'static str> {
     let kind = component.component_type();
-    ["describe", "turn"].into_iter().find(|name| {
+    ["describe", "turn", "turn-on-data"].into_iter().find(|name| {
         let export = kind.get_export(component.engine(), name);
         !export.is_some_and(|export| matches!(export.ty, ComponentItem::ComponentFunc(_)))
     })

@@ -5,7 +5,7 @@
 //! that waits for the host starts anew.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -23,16 +23,14 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Runs `future`, noting when it waits.
-    pub(super) async fn watch<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|context| {
+    pub(super) fn watch<F: Future>(&self, mut future: Pin<&mut F>) -> impl Future<Output = F::Output> {
+        poll_fn(move |context| {
             let poll = future.as_mut().poll(context);
             if poll.is_pending() {
                 self.suspended();
             }
             poll
         })
-        .await
     }
 
     fn suspended(&self) {

@@ -42,7 +42,7 @@ pub(crate) use self::{
     engine::{Engine, EngineConfig},
     instance::{Instance, InstanceLimits},
     launch::WasmCode,
-    stopped::{KillSwitch, Stopped},
+    stopped::KillSwitch,
 };
 
 pub use self::{

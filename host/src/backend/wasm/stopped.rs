@@ -8,6 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::limits;
 use super::view::State;
+use crate::runtime::driver::Stopped;
 
 /// Ends an instance in the middle of its code: set it, then call `Engine::interrupt`.
 #[derive(Debug, Default)]
@@ -24,25 +25,6 @@ impl KillSwitch {
         self.0.load(Ordering::Acquire)
     }
 }
-
-/// Why an instance can take no more turns.
-#[derive(Clone, Debug)]
-pub(crate) struct Stopped {
-    /// What kind of end.
-    pub(crate) kind: ErrorKind,
-    /// In plain words.
-    pub(crate) message: String,
-    /// Where the guest was, innermost frame first.
-    pub(crate) backtrace: Option<String>,
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.message)
-    }
-}
-
-impl std::error::Error for Stopped {}
 
 /// Raised by the epoch callback when the kill switch is set.
 #[derive(Debug)]
@@ -69,14 +51,6 @@ impl std::error::Error for KilledByHost {}
 impl std::error::Error for TurnTooLong {}
 
 impl Stopped {
-    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            backtrace: None,
-        }
-    }
-
     /// An instance that is asked for a turn after its end.
     pub(super) fn already() -> Self {
         Self::new(ErrorKind::Killed, "the instance has ended already")
