@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use steading::{
-    Cause, Context, Error, ErrorKind, HostBuilder, Nursery, Result, Rung, Spec, Supervisor, cancelled, move_on_after,
-    nursery, shield, sleep,
+    Cause, Context, Error, ErrorKind, Host, HostBuilder, Nursery, Portal, Result, Rung, Spec, Supervisor, cancelled,
+    move_on_after, nursery, shield, sleep,
 };
 use steading_tests::artifacts::{NURSERIES, SPIN, VALUES};
 use steading_tests::scenarios::{Case, Closing, Failing, GUEST, NATIVE};
@@ -55,6 +55,25 @@ fn what_cannot_be_instantiated_is_typed_and_leaves_no_state() {
         assert_eq!(error.kind(), ErrorKind::Limit("memory".into()), "{error}");
         host.assert_quiescent();
         Ok(())
+    });
+}
+
+/// Names are written to terminals and logs.
+#[test]
+fn names_that_could_drive_a_terminal_are_refused_and_shown_without_doing_so() {
+    story(async |host| {
+        let code = host.load(VALUES)?;
+        host.root(async |n| {
+            for (name, why) in [("x\n\u{1b}[2J", "control characters"), (&*"n".repeat(300), "300 bytes")] {
+                let error = failed(n.start_actor(code.spec(name)).await);
+                assert_eq!(error.kind(), ErrorKind::SpawnFailed);
+                let text = error.to_string();
+                assert!(text.contains(why) && !text.contains(char::is_control), "{text:?}");
+                assert!(text.len() < 500, "{} bytes", text.len());
+            }
+            Ok(())
+        })
+        .await
     });
 }
 
@@ -146,28 +165,35 @@ fn a_spinning_actor_that_is_given_a_time_is_trapped_when_it_is_over() {
     });
 }
 
+/// Plays a body with an actor that does not end when it is asked to, as a guest and as a native; how its root ends.
+async fn each_lingering(host: &Host, body: impl AsyncFn(&str, &Portal) -> Result<()>) -> Result<Vec<Result<()>>> {
+    load(host)?;
+    let mut ends = Vec::new();
+    for component in [GUEST, NATIVE] {
+        let end = host.root(async |n| {
+            let actor = n.start_actor(Spec::component(component, "lingers")).await?;
+            actor.call::<(), _>("lingers", &()).await?;
+            body(component, &actor).await
+        });
+        ends.push(end.await);
+        host.assert_quiescent();
+    }
+    Ok(ends)
+}
+
 /// It waits, so there is nothing to interrupt: its store is dropped, or it is trapped when it is told.
 #[test]
 fn an_idle_actor_that_does_not_end_in_its_time_is_ended_by_force() {
     story_with(slow, async |host| {
-        load(host)?;
-        for component in [GUEST, NATIVE] {
-            let end: Result<()> = host
-                .root(async |n| {
-                    let actor = n.start_actor(Spec::component(component, "lingers")).await?;
-                    actor.call::<(), _>("lingers", &()).await?;
-                    let rung = actor.cancel_actor_within("enough", Duration::from_millis(20)).await?;
-                    assert!(matches!(rung, Rung::Trapped | Rung::Killed), "{component}: {rung:?}");
-                    let end = actor.closed().await?;
-                    assert_eq!(end.rung, rung, "{component}: asked again");
-                    Ok(())
-                })
-                .await;
-            // Whether an end by force is a failure too is not what is told here.
-            drop(end);
-            host.assert_quiescent();
-        }
-        Ok(())
+        let ends = each_lingering(host, async |component, actor| {
+            let rung = actor.cancel_actor_within("enough", Duration::from_millis(20)).await?;
+            assert!(matches!(rung, Rung::Trapped | Rung::Killed), "{component}: {rung:?}");
+            let end = actor.closed().await?;
+            assert_eq!(end.rung, rung, "{component}: asked again");
+            Ok(())
+        });
+        // Whether an end by force is a failure too is not what is told here.
+        ends.await.map(drop)
     });
 }
 
@@ -175,22 +201,16 @@ fn an_idle_actor_that_does_not_end_in_its_time_is_ended_by_force() {
 #[test]
 fn force_after_an_interrupt_does_not_wait_for_the_grace() {
     story_with(slow, async |host| {
-        load(host)?;
-        for component in [GUEST, NATIVE] {
-            let end: Result<()> = host
-                .root(async |n| {
-                    let actor = n.start_actor(Spec::component(component, "lingers")).await?;
-                    actor.call::<(), _>("lingers", &()).await?;
-                    host.interrupt();
-                    // Once more is heard as one.
-                    host.interrupt();
-                    assert_eq!(cancelled().await.cause, Cause::Interrupt);
-                    host.kill();
-                    sleep(Duration::from_secs(3600)).await
-                })
-                .await;
+        let ends = each_lingering(host, async |_, _| {
+            host.interrupt();
+            // Once more is heard as one.
+            host.interrupt();
+            assert_eq!(cancelled().await.cause, Cause::Interrupt);
+            host.kill();
+            sleep(Duration::from_secs(3600)).await
+        });
+        for end in ends.await? {
             failed(end);
-            host.assert_quiescent();
         }
         Ok(())
     });

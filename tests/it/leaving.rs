@@ -36,6 +36,20 @@ fn a_hook_that_does_not_end_is_cut_short_and_told_of() {
 }
 
 #[test]
+fn a_panic_in_a_hook_of_a_root_is_the_roots_failure() {
+    story(async |host| {
+        let end = host.root(async |_| {
+            on_exit(async || panic!("in the hook"))?;
+            Ok(())
+        });
+        let error = failed(end.await);
+        assert_eq!(error.kind(), ErrorKind::Panic);
+        assert!(error.message().contains("in the hook"), "{error}");
+        Ok(())
+    });
+}
+
+#[test]
 fn hooks_of_a_root_run_last_and_their_failure_is_the_roots() {
     story(async |host| {
         let error = Error::msg("could not save");

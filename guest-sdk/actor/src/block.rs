@@ -4,11 +4,8 @@
 //! leaves it is decided in one place, [`precedence`]. Waiting for the callee is not subject to the
 //! scope that was cancelled: teardown is shielded and bounded.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -20,11 +17,6 @@ use crate::error::{Error, Result};
 use crate::link::{Link, LinkState, On};
 use crate::runtime::{failure, implied_unit};
 use crate::scope::{self, Block, Node, scoped};
-use crate::timer::Alarm;
-
-/// How long the end of a cancelled callee is waited for. The host's ladder is shorter, so this passes
-/// only if the host itself is in trouble.
-const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
 /// A context that is the block's to look after. Dropped early, it lets go, and the host cancels the callee.
 pub(crate) struct Held {
@@ -128,7 +120,10 @@ fn no_outcome(link: &Link) -> Error {
 /// The body has ended well: the callee decides.
 async fn leave(link: &Arc<Link>) -> Result<()> {
     let waited = match link.with(|state| state.cancel_called) {
-        true => bounded(link).await,
+        true => {
+            ended(link).await;
+            Ok(())
+        }
         false => wait_end(link).await,
     };
     match waited {
@@ -150,8 +145,7 @@ async fn leave_with_error(link: &Arc<Link>, error: Error) -> Error {
         state.cancel_implied |= implied && state.outcome.is_none();
     });
     link.cancel(None, cause_of(&error));
-    // A callee that does not answer in time is the host's trouble by now, and never better news than `error`.
-    bounded(link).await.ok();
+    ended(link).await;
     precedence(link, error)
 }
 
@@ -163,22 +157,11 @@ fn cause_of(error: &Error) -> Cause {
     }
 }
 
-/// Waits for the end of the callee whatever happens to the current scope, but not for ever.
-async fn bounded(link: &Arc<Link>) -> Result<()> {
-    let ended = link.wait(On::Progress, |state: &mut LinkState| state.outcome.as_ref().map(|_| ()));
-    let (mut ended, mut alarm) = (pin!(ended), pin!(Alarm::after(&link.actor, CANCEL_GRACE)));
-    poll_fn(|cx| {
-        if ended.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        alarm.as_mut().poll(cx).map(|()| Err(cancel_timeout(link)))
-    })
-    .await
-}
-
-fn cancel_timeout(link: &Link) -> Error {
-    let message = format!("{}: no answer to the cancel within {CANCEL_GRACE:?}", link.endpoint);
-    Error::fault(ErrorKind::CancelTimeout, message)
+/// Waits for the end of a callee that was cancelled, whatever happens to the current scope. The host bounds it: it
+/// knows the grace, and says when nobody has answered.
+async fn ended(link: &Arc<Link>) {
+    link.wait(On::Progress, |state: &mut LinkState| state.outcome.as_ref().map(|_| ()))
+        .await;
 }
 
 /// User error > foreign remote error > foreign cancellation > local cancellation > absorbed own cancel.

@@ -143,7 +143,8 @@ impl Nursery {
 
     /// A failure that the host knows nothing of: it arose before there was a child, or was read when there was none
     /// any more.
-    fn fail(&self, error: &Error, fatal: bool) {
+    fn fail(&self, error: &Error) {
+        let fatal = self.0.strategy == Strategy::OneCancelsAll;
         let mut after = Aftermath::default();
         self.0.actor.with_children(|children| {
             if let Some(nursery) = children.nursery(self.0.key) {
@@ -215,7 +216,7 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
     };
     let (line, args) = start().await.inspect_err(|error| {
         if !error.is_cancelled() {
-            nursery.fail(error, true);
+            nursery.fail(error);
         }
     })?;
     let mut last = None;
@@ -231,10 +232,20 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
         // As the host will tell of it: one failure, wherever it is met.
         let result = result.map_err(|error| Error::boxed_by(error, nursery.0.actor.me()));
         if !starts_again(nursery, &line, &portal, &result).await {
-            return result;
+            return match result {
+                Err(error) if error.says_gone(portal.id()) => Err(why_gone(nursery, &portal, error).await),
+                result => result,
+            };
         }
         last = Some(result);
     }
+}
+
+/// Why there was nobody to call: what the child had died of, or what all of the nursery is cancelled for.
+async fn why_gone(nursery: &Nursery, child: &Portal, gone: Error) -> Error {
+    let died = child.closed().await.ok().and_then(|end| end.error);
+    let cancelled = || nursery.0.node.cancellation().map(Error::cancelled);
+    died.or_else(cancelled).unwrap_or(gone)
 }
 
 /// Says how the call of a child has ended, and hears whether the child starts again.
@@ -262,7 +273,7 @@ async fn starts_again(nursery: &Nursery, line: &Line, portal: &Portal, result: &
         // Refused, as it is dead already. If it died of this, its end says the same. But if it was asked to end,
         // and ended well while what the call failed with was still to be read, nobody else tells.
         Err(error) if fate.is_err() && !starts_again && error.is_of_a_task() => {
-            nursery.fail(error, nursery.0.strategy == Strategy::OneCancelsAll);
+            nursery.fail(error);
         }
         _ => {}
     }

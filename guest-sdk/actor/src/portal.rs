@@ -215,8 +215,10 @@ impl Portal {
         .await
         .and_then(|end| end);
         match (end, failure) {
-            (Err(error), Some(failure)) if error.is_cancelled() => Err(failure),
-            (end, _) => end,
+            (Err(error), None) => Err(error),
+            (Err(error), Some(_)) if !error.is_cancelled() => Err(error),
+            (_, Some(failure)) => Err(failure),
+            (end, None) => end,
         }
     }
 }
@@ -306,5 +308,5 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// What a portal to an actor that is not a child cannot do.
 pub(crate) fn not_a_child() -> Error {
-    Error::invalid("cancel_actor: not a child of this actor")
+    Error::invalid("not a child of this actor, which alone may end it, wait for its end, or link to it")
 }

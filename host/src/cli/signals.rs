@@ -22,7 +22,7 @@ use super::output::Output;
 
 /// Actors that are named; more would fill the screen.
 const NAMED: usize = 4;
-/// How long the last word may take: standard output may be a pipe that nobody reads.
+/// How long a word may take: standard output may be a pipe that nobody reads.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// What interrupts end, and how many there were. A handle.
@@ -57,13 +57,14 @@ impl Interrupts {
         match (self.0.host.get(), before) {
             (_, 2..) => std::process::exit(Exit::Interrupted as i32),
             (Some(host), 0) => {
-                let waiting = waiting_for(&host.snapshot());
+                let seen = host.clone();
+                let waiting = briefly(move || waiting_for(&seen.snapshot())).unwrap_or_default();
                 host.interrupt();
-                remark(output, &format!("interrupted{waiting}; again to end actors by force"));
+                remark(output, format!("interrupted{waiting}; again to end actors by force"));
             }
             (Some(host), _) => {
                 host.kill();
-                remark(output, "ending actors by force; again to leave at once");
+                remark(output, "ending actors by force; again to leave at once".to_owned());
             }
             (None, _) if self.0.build.stop() => {}
             (None, _) => leave(output),
@@ -71,10 +72,11 @@ impl Interrupts {
     }
 
     fn dump(&self, output: Output) {
-        match self.0.host.get() {
-            Some(host) => super::tree::dump(host, output),
+        let host = self.0.host.get().cloned();
+        briefly(move || match host {
+            Some(host) => super::tree::dump(&host, output),
             None => output.note("no actor runs yet"),
-        }
+        });
     }
 }
 
@@ -140,13 +142,18 @@ async fn serve(interrupts: &Interrupts, output: Output, mut signals: Signals) {
 
 /// Ends the process, which does nothing that would have to be ended first.
 fn leave(output: Output) {
-    let (said, is_said) = mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        output.failure(&Failure::new(Exit::Interrupted, "interrupted"));
-        said.send(()).unwrap_or_default();
-    });
-    is_said.recv_timeout(LAST_WORD).unwrap_or_default();
+    briefly(move || output.failure(&Failure::new(Exit::Interrupted, "interrupted")));
     std::process::exit(Exit::Interrupted as i32)
+}
+
+/// Does what may block, as writing does, beside this thread, and waits for it only so long: the next signal is
+/// to be heard whatever comes of it.
+fn briefly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, is_done) = mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name("steading-says".to_owned());
+    // Without a thread it stays unsaid; what was asked for happens all the same.
+    thread.spawn(move || done.send(work()).unwrap_or_default()).ok()?;
+    is_done.recv_timeout(LAST_WORD).ok()
 }
 
 /// The actors whose end is awaited, as a part of a sentence: often what a nursery hung on is a child that
@@ -169,9 +176,9 @@ fn named(actor: &ActorStatus) -> String {
 }
 
 /// For whoever sits at the terminal and wonders.
-fn remark(output: Output, text: &str) {
+fn remark(output: Output, text: String) {
     if !output.json && std::io::stderr().is_terminal() {
-        output.note(text);
+        briefly(move || output.note(&text));
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use steading_actor::Error;
 use steading_proto::{Core, Dest, Frame, Output, codec};
 use steading_types::{
     ActorId, Boundary, BoxedError, Cause, Ending, ErrorKind, Event, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions,
@@ -48,6 +49,8 @@ pub(crate) struct Cell {
     lines: super::log::LogBudget,
     /// Counts it among the living.
     life: Mutex<Option<Counted>>,
+    /// Of a root: how a hook of its exit panicked.
+    panic: OnceLock<BoxedError>,
 }
 
 struct State {
@@ -129,6 +132,7 @@ impl Cell {
             native,
             lines: super::log::LogBudget::default(),
             life: Mutex::new(Some(counted)),
+            panic: OnceLock::new(),
         });
         cell.runtime.enlist(&cell);
         cell
@@ -255,6 +259,9 @@ impl Cell {
 
     /// It has ended, so: for the host's history, if it keeps one.
     pub(crate) fn record_end(self: &Arc<Self>, error: Option<&BoxedError>, rung: Rung) {
+        if let Some(error) = error.filter(|error| self.depth == 0 && error.kind == ErrorKind::Panic) {
+            self.panic.get_or_init(|| error.clone());
+        }
         if !self.runtime.history.is_kept() {
             return;
         }
@@ -272,6 +279,11 @@ impl Cell {
             timer: None,
             ..status
         });
+    }
+
+    /// Of a root that has ended: the panic of an exit hook, of which there is nobody above to tell.
+    pub(crate) fn panicked(&self) -> Option<Error> {
+        self.panic.get().cloned().map(Error::from)
     }
 
     /// From now on it does not count as alive: nothing of it is left but this record.

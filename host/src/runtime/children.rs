@@ -8,6 +8,7 @@ use steading_types::{BoxedError, ComponentRef, Description, Directory, ErrorKind
 
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
+use super::log::escape;
 use super::{Launch, driver};
 use crate::config::Stdio;
 
@@ -102,6 +103,9 @@ impl Cell {
     /// Checks a spec against what this actor has, and makes the child ready. Nothing is started.
     pub(crate) fn prepare(&self, spec: &Spec) -> Result<Prepared, BoxedError> {
         let code = self.resolve(spec)?;
+        if let Some(text) = unfit(&spec.name) {
+            return Err(self.refuse(spec, ErrorKind::SpawnFailed, text));
+        }
         if self.depth + 1 > DEPTH {
             return Err(self.refuse(
                 spec,
@@ -210,8 +214,24 @@ impl Cell {
         BoxedError::new(
             kind,
             self.inbox.id().clone(),
-            format!("cannot start actor `{}`: {why}", spec.name),
+            format!("cannot start actor `{}`: {why}", cut(&escape(&spec.name))),
         )
+    }
+}
+
+/// Bytes a name may have: it is in every line and every error that is about its actor.
+const LONGEST_NAME: usize = 256;
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(LONGEST_NAME)]
+}
+
+/// Why an actor cannot have this name, if it cannot. Names are written to terminals and logs as they are.
+fn unfit(name: &str) -> Option<String> {
+    match name.len() {
+        0..=LONGEST_NAME if name.contains(char::is_control) => Some("its name has control characters".to_owned()),
+        0..=LONGEST_NAME => None,
+        bytes => Some(format!("its name has {bytes} bytes; {LONGEST_NAME} are the most")),
     }
 }
 

@@ -37,7 +37,7 @@ where
     // The sender is dropped when the driver has ended, whichever way.
     over.await.unwrap_or_default();
     let end = result.unwrap_or_else(|| Err(cancelled(&cell)));
-    match actor.take_exit_error() {
+    match actor.take_exit_error().or_else(|| cell.panicked()) {
         // A failure of the body's own comes first; a cancellation hides nothing (semantics 7).
         Some(error) if end.as_ref().err().is_none_or(Error::is_cancelled) => Err(error),
         _ => end,

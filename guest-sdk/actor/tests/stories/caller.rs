@@ -59,8 +59,13 @@ fn a_body_error_cancels_the_callee_and_waits_for_it() {
     assert_eq!(task.ends().unwrap_err().message(), "mine");
 }
 
+/// How the host ends the wait for an answer, after whatever time it was told.
+fn silent() -> Outcome {
+    Outcome::Failed(Box::new(BoxedError::new(ErrorKind::CancelTimeout, me(), "no answer")))
+}
+
 #[test]
-fn a_callee_that_does_not_answer_a_cancel_is_not_waited_for_for_ever() {
+fn a_callee_that_does_not_answer_a_cancel_does_not_hide_the_error_before_it() {
     let w = World::new();
     let mut task = w.task(
         w.portal()
@@ -68,6 +73,8 @@ fn a_callee_that_does_not_answer_a_cancel_is_not_waited_for_for_ever() {
     );
     w.enter(&mut task, 1, &());
     w.pass(5000);
+    task.waits();
+    w.ended(1, silent());
     assert_eq!(task.ends().unwrap_err().message(), "mine");
 }
 
@@ -80,6 +87,8 @@ fn a_silent_callee_after_our_cancel_is_a_cancel_timeout() {
     }));
     w.enter(&mut task, 1, &());
     w.pass(5000);
+    task.waits();
+    w.ended(1, silent());
     assert_eq!(task.ends().unwrap_err().kind(), ErrorKind::CancelTimeout);
 }
 

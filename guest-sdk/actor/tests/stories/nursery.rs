@@ -1,7 +1,9 @@
 //! Nurseries: nothing outlives its block, and no failure is lost (semantics 7 and 10).
 
-use steading_actor::*;
+use std::cell::Cell;
+use std::rc::Rc;
 
+use steading_actor::*;
 use steading_types::Fate;
 
 use crate::harness::*;
@@ -102,6 +104,37 @@ fn a_cancel_after_the_body_reaches_the_children_too() {
     assert_eq!(w.asked(), ["cancel n1"]);
     w.nursery_closed(1);
     assert!(task.ends().unwrap_err().is_cancelled());
+}
+
+/// That there was nobody to call is what came of that.
+#[test]
+fn a_run_once_child_that_a_siblings_failure_ended_before_its_call_was_cancelled() {
+    let w = World::new();
+    let said = Rc::new(Cell::new(None));
+    let saying = said.clone();
+    let mut task = w.task(w.actor.nursery(async move |n| {
+        let running = n.run_in_actor::<u32, _>(child("once"), "work", &());
+        n.start_actor(child("sibling")).await?;
+        let end = shield(running.result()).await;
+        saying.set(Some(end.unwrap_err().is_cancelled()));
+        Ok(())
+    }));
+    task.waits();
+    w.child_up(2);
+    w.bring_up(&mut task, 3);
+    w.child_failed(3, "broken", true);
+    w.ended(
+        4,
+        Outcome::Failed(Box::new(BoxedError::new(ErrorKind::LinkClosed, peer(), "gone"))),
+    );
+    task.waits();
+    w.child_ended(2, None);
+    w.child_ended(3, Some("broken"));
+    task.waits();
+    w.nursery_closed(1);
+    let error = task.ends().unwrap_err();
+    assert_eq!(error.message(), "broken");
+    assert_eq!(said.take(), Some(true), "cancelled, as its sibling's failure did it");
 }
 
 #[test]

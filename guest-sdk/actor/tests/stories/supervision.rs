@@ -198,6 +198,24 @@ fn the_failure_of_a_linked_actor_is_the_failure_of_the_body() {
 }
 
 #[test]
+fn a_body_that_swallows_its_cancel_does_not_hide_the_failure_of_a_linked_actor() {
+    let w = World::new();
+    let mut task = w.task(Supervisor::one_for_one().run_in(&w.actor, async |n| {
+        let peer = n.start_actor(Spec::this_component("a")).await?;
+        let end = peer.link(async {
+            cancelled().await;
+            Ok(())
+        });
+        Ok(end.await.unwrap_err().message())
+    }));
+    w.bring_up(&mut task, 2);
+    w.child_ended_with(2, Some("broken"), Fate::Restarts);
+    task.waits();
+    w.nursery_closed(1);
+    assert_eq!(task.ends().unwrap(), "broken");
+}
+
+#[test]
 fn a_linked_actor_that_ends_well_goes_unnoticed() {
     let w = World::new();
     let mut task = w.task(w.actor.nursery(async |n| {

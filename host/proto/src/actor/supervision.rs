@@ -76,6 +76,10 @@ impl Line {
     }
 }
 
+/// Of a period, in nanoseconds: in none at all, nothing would ever count, and what cannot be started would be
+/// tried again without time passing.
+const SHORTEST_PERIOD: u64 = 1_000_000;
+
 /// When restarts were, as far back as they count.
 #[derive(Debug, Default)]
 struct History(VecDeque<u64>);
@@ -83,11 +87,8 @@ struct History(VecDeque<u64>);
 impl History {
     /// How many count now, or `None` if there must not be another.
     fn room(&mut self, intensity: Intensity, now: u64) -> Option<u32> {
-        while self
-            .0
-            .front()
-            .is_some_and(|then| now.saturating_sub(*then) >= intensity.period)
-        {
+        let period = intensity.period.max(SHORTEST_PERIOD);
+        while self.0.front().is_some_and(|then| now.saturating_sub(*then) >= period) {
             self.0.pop_front();
         }
         let recent = u32::try_from(self.0.len()).unwrap_or(u32::MAX);

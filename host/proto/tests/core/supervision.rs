@@ -432,6 +432,18 @@ fn a_start_that_fails_again_is_one_more_failure() {
 }
 
 #[test]
+fn a_period_without_length_is_no_leave_to_restart_for_ever() {
+    both(|mut w| {
+        let n = nursery(&mut w, Strategy::OneForOne);
+        let one = child(&mut w, n, at_once().intensity(3, Duration::ZERO));
+        w.respawns_fail = true;
+        fails(&mut w, one);
+        assert_eq!(w.respawns, 3, "as many as are allowed, while no time passes");
+        assert_eq!(fate(&w, one), Some(Fate::Fatal));
+    });
+}
+
+#[test]
 fn an_actor_that_dies_starts_nobody_again() {
     both(|mut w| {
         let inner = w.nursery_of(CHILD);
