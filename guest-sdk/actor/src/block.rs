@@ -4,7 +4,6 @@
 //! leaves it is decided in one place, [`precedence`]. Waiting for the callee is not subject to the
 //! scope that was cancelled: teardown is shielded and bounded.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
