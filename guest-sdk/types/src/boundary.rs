@@ -147,7 +147,8 @@ pub struct Directory {
 /// What to start a child with. Nothing is granted unless it is written here.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// The child's name; need not be unique.
+    /// The child's name; need not be unique. Of more than 256 bytes, or with control characters, it is refused as
+    /// `SpawnFailed`.
     pub name: String,
     /// Its code.
     pub component: ComponentRef,

@@ -23,7 +23,7 @@ pub enum Strategy {
 pub struct Intensity {
     /// How many.
     pub restarts: u32,
-    /// Nanoseconds.
+    /// Nanoseconds; less than a millisecond counts as one.
     pub period: u64,
 }
 
