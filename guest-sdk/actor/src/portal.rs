@@ -214,11 +214,9 @@ impl Portal {
         })
         .await
         .and_then(|end| end);
-        match (end, failure) {
-            (Err(error), None) => Err(error),
-            (Err(error), Some(_)) if !error.is_cancelled() => Err(error),
-            (_, Some(failure)) => Err(failure),
-            (end, None) => end,
+        match failure {
+            Some(failure) if end.as_ref().err().is_none_or(Error::is_cancelled) => Err(failure),
+            _ => end,
         }
     }
 }
