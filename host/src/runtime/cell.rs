@@ -257,7 +257,7 @@ impl Cell {
         Some(self.wake_at.load(Ordering::Relaxed)).filter(|due| *due != NO_DEADLINE)
     }
 
-    /// It has ended, so: for the host's history, if it keeps one.
+    /// It has ended, so: for the host's history, if it keeps one, and for who awaits a root.
     pub(crate) fn record_end(self: &Arc<Self>, error: Option<&BoxedError>, rung: Rung) {
         if let Some(error) = error.filter(|error| self.depth == 0 && error.kind == ErrorKind::Panic) {
             self.panic.get_or_init(|| error.clone());
