@@ -82,6 +82,22 @@ fn a_task_that_may_not_send_waits_for_credit() {
                 let snapshot = host.snapshot();
                 let sender = actor(&snapshot, "guest").expect("it is alive").contexts[0].clone();
                 assert_eq!((sender.state, sender.credit), ("streaming", 0));
+                let tree = snapshot.tree().with_tasks().to_string();
+                let stream = |of: &str, figures: &str| {
+                    let line = tree
+                        .lines()
+                        .find(|line| line.contains(of))
+                        .unwrap_or_else(|| panic!("{tree}"));
+                    assert!(line.ends_with(figures), "{line}");
+                };
+                stream(
+                    "stream of `infinite` with root",
+                    ": may send 0 messages, 1023 KiB; 0 not read, 0 B",
+                );
+                stream(
+                    "stream of `infinite` with guest",
+                    ": may send 64 messages, 1024 KiB; 64 not read, 104 B",
+                );
                 ctx.cancel("seen").await;
                 Ok(())
             };

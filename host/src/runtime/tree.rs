@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use steading_types::Uuid;
 
-use super::snapshot::{ActorStatus, Snapshot, TaskStatus, in_order};
+use super::snapshot::{ActorStatus, ContextStatus, Snapshot, TaskStatus, in_order};
 
 /// What [`Snapshot::tree`] gives: for `{}`. Ends without a line break.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Snapshot {
 }
 
 impl Tree<'_> {
-    /// With the tasks of each actor, and what each waits for.
+    /// With the tasks of each actor, what each waits for, and what its streams may send and have not read.
     pub fn with_tasks(self) -> Self {
         Self { tasks: true, ..self }
     }
@@ -71,6 +71,9 @@ impl fmt::Display for Tree<'_> {
             if self.tasks {
                 for task in &actor.tasks {
                     write!(f, "\n{}    {}", stem.below, task_line(actor, task))?;
+                }
+                for context in actor.contexts.iter().filter(|context| has_stream(context)) {
+                    write!(f, "\n{}    {}", stem.below, stream_line(context))?;
                 }
             }
         }
@@ -170,6 +173,32 @@ fn task_line(actor: &ActorStatus, task: &TaskStatus) -> String {
         (None, waits) => text.push_str(&format!(": waits for {waits}")),
     }
     text
+}
+
+fn has_stream(context: &ContextStatus) -> bool {
+    context.state == "streaming" || context.queued > 0
+}
+
+fn stream_line(context: &ContextStatus) -> String {
+    let of = match &context.endpoint {
+        Some(endpoint) => format!("stream of `{endpoint}`"),
+        None => "stream".to_owned(),
+    };
+    format!(
+        "{of} with {}: may send {}, {}; {} not read, {}",
+        context.peer,
+        count(context.credit.max(0).unsigned_abs(), "message"),
+        size(context.credit_bytes.max(0).unsigned_abs()),
+        context.queued,
+        size(context.queued_bytes),
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        _ => format!("{} KiB", bytes >> 10),
+    }
 }
 
 fn count(count: u64, what: &str) -> String {

@@ -34,7 +34,8 @@ const BARE: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
-    delivered: VecDeque<BoxedError>,
+    /// Boxed: most actors are delivered one error or none, and room for four inline is more than a kilobyte.
+    delivered: VecDeque<Box<BoxedError>>,
     bytes: usize,
 }
 
@@ -42,7 +43,7 @@ impl Relays {
     /// This error, or cancellation, is about to be delivered to the actor's tasks.
     pub(crate) fn remember(&mut self, error: &BoxedError) {
         self.bytes += weight(error);
-        self.delivered.push_back(error.clone());
+        self.delivered.push_back(Box::new(error.clone()));
         while self.delivered.len() > REMEMBERED || (self.bytes > REMEMBERED_BYTES && self.delivered.len() > 1) {
             let Some(oldest) = self.delivered.pop_front() else {
                 return;
@@ -52,7 +53,10 @@ impl Relays {
     }
 
     fn all(&self) -> impl Iterator<Item = &BoxedError> {
-        self.delivered.iter().flat_map(BoxedError::walk).map(|(_, error)| error)
+        self.delivered
+            .iter()
+            .flat_map(|error| error.walk())
+            .map(|(_, error)| error)
     }
 
     /// The delivered error that this one equals, with all that is inside it. It, not the guest's copy, is
