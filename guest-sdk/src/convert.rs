@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use steading_types::{
-    ActorId, BoxedError, Cancellation, Cause, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind,
-    ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted, Rung, Spec, Start, Uuid,
-    Window,
+    ActorId, BoxedError, Cancellation, Cause, Clock, ComponentRef, Description, Directory, Ending, EndpointInfo,
+    EndpointKind, ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted, Rung,
+    Spec, Start, Uuid, Window,
 };
 
 use crate::bindings;
@@ -325,6 +325,23 @@ pub(crate) fn spec(spec: Spec) -> nursery::ActorSpec {
         memory: spec.memory,
         restart: supervision::restart(spec.restart),
         log_level: spec.log_level.map(level),
+        budget: nursery::Budget {
+            memory: spec.budget.memory,
+            actors: spec.budget.actors,
+            cpu: spec.budget.cpu,
+        },
+        components: spec.components,
+        children: spec.children,
+        clock: spec.clock.map(clock),
+        seed: spec.seed,
+    }
+}
+
+fn clock(clock: Clock) -> nursery::Clock {
+    match clock {
+        Clock::Frozen => nursery::Clock::Frozen,
+        Clock::Coarse => nursery::Clock::Coarse,
+        Clock::Real => nursery::Clock::Real,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steading_actor::{Endpoint, Nursery, Result};
 use steading_proto::Limits;
-use steading_types::{ComponentRef, Description, Spec};
+use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
 use crate::config::{Stdio, Workers};
@@ -22,6 +22,9 @@ pub struct HostBuilder {
     workers: Workers,
     stdio: Stdio,
     memory: u64,
+    budget: Budget,
+    total: Budget,
+    clock: Clock,
     limits: Limits,
     encode_frames: bool,
     inline_files: bool,
@@ -36,6 +39,11 @@ impl Default for HostBuilder {
             workers: Workers::default(),
             stdio: Stdio::default(),
             memory: crate::backend::wasm::limits::MEMORY as u64,
+            budget: Budget::default()
+                .memory(crate::backend::wasm::limits::BUDGET_MEMORY)
+                .actors(crate::backend::wasm::limits::BUDGET_ACTORS),
+            total: Budget::default(),
+            clock: Clock::default(),
             limits: Limits::DEFAULT,
             encode_frames: false,
             inline_files: false,
@@ -63,6 +71,25 @@ impl HostBuilder {
     /// [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = clamped(bytes, &crate::limits::MEMORY);
+        self
+    }
+
+    /// What a guest that the embedder starts may use together with all that it starts, unless its [`Spec`] says
+    /// otherwise. Default: 256 MiB of memory, 1 000 actors, and as much processor time as there is.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// What all actors of the host may use together. Default: nothing but the machine bounds it.
+    pub fn total(mut self, budget: Budget) -> Self {
+        self.total = budget;
+        self
+    }
+
+    /// How well guests can tell the time, unless their [`Spec`] says otherwise. Default: to the millisecond.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -150,6 +177,9 @@ impl HostBuilder {
             ..self.limits
         };
         let options = Options {
+            budget: self.total,
+            guest_budget: self.budget,
+            guest_clock: self.clock,
             limits: self.limits,
             native_limits,
             encode_frames: self.encode_frames,
@@ -358,7 +388,7 @@ impl Host {
 
     /// Every bound that holds on this host.
     pub fn limits(&self) -> Vec<crate::limits::Limit> {
-        crate::limits::in_force(&self.runtime.options.limits, self.memory)
+        crate::limits::in_force(&self.runtime.options, self.memory)
     }
 
     /// Empties the compile cache; how many entries went.
@@ -410,17 +440,7 @@ impl Code {
 
     /// What to start an actor of this code with; nothing is granted.
     pub fn spec(&self, actor: &str) -> Spec {
-        Spec {
-            name: actor.to_owned(),
-            component: ComponentRef::Named(self.name.clone()),
-            endpoints: None,
-            directories: Vec::new(),
-            args: Vec::new(),
-            env: Vec::new(),
-            memory: None,
-            restart: steading_types::Restart::default(),
-            log_level: None,
-        }
+        Spec::component(&self.name, actor)
     }
 
     /// The name under which the host knows it.

@@ -2,13 +2,15 @@
 //!
 //! Invents no number: each is read from where it is enforced, `backend::wasm::limits` or the core's.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steading_proto::Limits;
-use steading_types::Window;
+use steading_types::{Budget, Window};
 
 use crate::backend::wasm::limits as wasm;
+use crate::runtime::Options;
 use crate::runtime::children::DEPTH;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
@@ -20,11 +22,16 @@ pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
 /// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
 pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 
+/// Bytes of memory that an actor and all below it can be given together.
+pub const BUDGET_MEMORY: RangeInclusive<u64> = (64 << 10)..=(1 << 40);
+/// Processor cores that an actor and all below it can be given together.
+pub const CORES: RangeInclusive<f64> = 0.001..=1024.0;
+
 /// One bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     /// What is bounded.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What holds now.
     pub value: Amount,
     /// What it can be raised to, if it can be raised.
@@ -32,7 +39,7 @@ pub struct Limit {
 }
 
 /// How much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
     /// So many.
     Count(u64),
@@ -40,20 +47,24 @@ pub enum Amount {
     Bytes(u64),
     /// So long.
     Time(Duration),
+    /// Processor cores, on average.
+    Cores(f64),
 }
 
 /// The bounds of a host with these settings.
-pub(crate) fn in_force(limits: &Limits, memory: u64) -> Vec<Limit> {
-    let mut all = settable(limits, memory);
-    all.extend(of_core(limits));
+pub(crate) fn in_force(options: &Options, memory: u64) -> Vec<Limit> {
+    let mut all = settable(&options.limits, memory);
+    all.extend(of_budget("an actor and all below it", &options.guest_budget));
+    all.extend(of_budget("all actors", &options.budget));
+    all.extend(of_core(&options.limits));
     all.extend(of_instances());
     all.extend(of_files());
     all
 }
 
 fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
-    let raisable = |name, value, maximum| Limit {
-        name,
+    let raisable = |name: &'static str, value, maximum| Limit {
+        name: name.into(),
         value,
         maximum: Some(maximum),
     };
@@ -70,6 +81,25 @@ fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
             Amount::Count(*CHILDREN.end() as u64),
         ),
     ]
+}
+
+/// What of a budget is bounded at all.
+fn of_budget(whose: &str, budget: &Budget) -> Vec<Limit> {
+    let cpu = budget
+        .cpu
+        .map(|thousandths| Amount::Cores(f64::from(thousandths) / 1000.0));
+    let bounds = [
+        ("memory", budget.memory.map(Amount::Bytes)),
+        ("number", budget.actors.map(|actors| Amount::Count(u64::from(actors)))),
+        ("processor", cpu),
+    ];
+    let named = bounds.into_iter().filter_map(|(what, value)| Some((what, value?)));
+    let limit = |(what, value)| Limit {
+        name: format!("{what} of {whose}").into(),
+        value,
+        maximum: None,
+    };
+    named.map(limit).collect()
 }
 
 fn of_core(limits: &Limits) -> Vec<Limit> {
@@ -115,7 +145,7 @@ fn fixed<const N: usize>(limits: [(&'static str, Amount); N]) -> Vec<Limit> {
     limits
         .into_iter()
         .map(|(name, value)| Limit {
-            name,
+            name: name.into(),
             value,
             maximum: None,
         })

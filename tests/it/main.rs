@@ -1,5 +1,6 @@
 //! What steading promises, told as stories on real guests, one module per guest or subject.
 
+mod budgets;
 mod closing;
 mod conformance;
 mod credit;

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use crate::{
-    ActorId, BoxedError, Cancellation, Cause, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restart,
-    Restarted, Supervision,
+    ActorId, BoxedError, Cancellation, Cause, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restarted,
+    Spec, Supervision,
 };
 
 /// "No timer": the time that never comes.
@@ -123,135 +123,6 @@ impl std::fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-/// Which code a child runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ComponentRef {
-    /// The parent's own.
-    This,
-    /// One the host knows by this name.
-    Named(String),
-}
-
-/// A directory handed to a child.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directory {
-    /// As the parent sees it. For a native parent: a path of the machine.
-    pub parent_path: String,
-    /// As the child will see it.
-    pub child_path: String,
-    /// Read-only unless set.
-    pub writable: bool,
-}
-
-/// What to start a child with. Nothing is granted unless it is written here.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    /// The child's name; need not be unique. Of more than 256 bytes, or with control characters, it is refused as
-    /// `SpawnFailed`.
-    pub name: String,
-    /// Its code.
-    pub component: ComponentRef,
-    /// Which endpoints may be called; all if `None`.
-    pub endpoints: Option<Vec<String>>,
-    /// Directories it can see.
-    pub directories: Vec<Directory>,
-    /// Its command line.
-    pub args: Vec<String>,
-    /// Its environment.
-    pub env: Vec<(String, String)>,
-    /// Bytes of linear memory over all memories; the parent's own limit if `None`.
-    pub memory: Option<u64>,
-    /// When it is started again.
-    pub restart: Restart,
-    /// The most verbose of its log lines that are kept; its parent's own if `None`.
-    pub log_level: Option<Level>,
-}
-
-impl Spec {
-    /// A child that is an instance of the same component.
-    pub fn this_component(name: impl Into<String>) -> Self {
-        Self::of(ComponentRef::This, name.into())
-    }
-
-    /// A child that is an instance of a component the host knows by name.
-    pub fn component(registered: impl Into<String>, name: impl Into<String>) -> Self {
-        Self::of(ComponentRef::Named(registered.into()), name.into())
-    }
-
-    fn of(component: ComponentRef, name: String) -> Self {
-        Self {
-            name,
-            component,
-            endpoints: None,
-            directories: Vec::new(),
-            args: Vec::new(),
-            env: Vec::new(),
-            memory: None,
-            restart: Restart::default(),
-            log_level: None,
-        }
-    }
-
-    /// Lets it read a directory of the parent's.
-    pub fn dir(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), false)
-    }
-
-    /// Lets it read and write a directory of the parent's.
-    pub fn dir_writable(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), true)
-    }
-
-    fn directory(mut self, parent_path: String, child_path: String, writable: bool) -> Self {
-        self.directories.push(Directory {
-            parent_path,
-            child_path,
-            writable,
-        });
-        self
-    }
-
-    /// Sets a variable of its environment.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds an argument to its command line.
-    pub fn arg(mut self, arg: impl Into<String>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Lets callers reach these endpoints only.
-    pub fn endpoints<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.endpoints = Some(names.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Limits its linear memory, in bytes.
-    pub fn memory(mut self, bytes: u64) -> Self {
-        self.memory = Some(bytes);
-        self
-    }
-
-    /// Keeps its log lines up to this level, and those of its own children, if their specs do not say otherwise.
-    /// Never more than its parent's, nor than the host keeps at all. Lines of its standard output and error
-    /// count as [`Level::Info`] where they go to the log. Native actors log where they like; to them it is
-    /// advice.
-    pub fn log_level(mut self, level: Level) -> Self {
-        self.log_level = Some(level);
-        self
-    }
-
-    /// Has it started again when it ends. A restarted child is a fresh instance with the same name and another
-    /// uuid.
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
-        self
-    }
-}
 
 /// Which rung of the ladder ended an actor (semantics 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

@@ -10,15 +10,17 @@ mod flow;
 mod identity;
 mod members;
 mod schema;
+mod spec;
 mod supervision;
 mod wire;
 
 pub use boundary::{
-    Boundary, ComponentRef, Description, Directory, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE,
-    OpenOptions, PAYLOAD, Parameter, Refusal, Rung, Spec, Start, Window, oversized,
+    Boundary, Description, Ending, EndpointInfo, EndpointKind, Event, Level, NO_DEADLINE, OpenOptions, PAYLOAD,
+    Parameter, Refusal, Rung, Start, Window, oversized,
 };
 pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};
 pub use schema::{ContextPayloads, EndpointSchema, Payloads};
+pub use spec::{Budget, Clock, ComponentRef, Directory, Spec};
 pub use supervision::{Backoff, FailureMatch, Fate, Intensity, Restart, RestartWhen, Restarted, Strategy, Supervision};

@@ -183,7 +183,7 @@ fn limit_row(limit: &Limit) -> Vec<String> {
     let maximum = limit
         .maximum
         .map_or(String::new(), |maximum| format!("at most {}", amount(maximum)));
-    vec![limit.name.to_owned(), amount(limit.value), maximum]
+    vec![limit.name.to_string(), amount(limit.value), maximum]
 }
 
 fn amount(amount: Amount) -> String {
@@ -191,6 +191,7 @@ fn amount(amount: Amount) -> String {
         Amount::Count(count) => count.to_string(),
         Amount::Bytes(count) => bytes(count),
         Amount::Time(time) => format!("{time:?}"),
+        Amount::Cores(cores) => format!("{cores} of a core"),
     }
 }
 
@@ -210,6 +211,7 @@ fn number(amount: Amount) -> Value {
         Amount::Count(count) => json!({ "count": count }),
         Amount::Bytes(count) => json!({ "bytes": count }),
         Amount::Time(time) => json!({ "ms": time.as_secs_f64() * 1000.0 }),
+        Amount::Cores(cores) => json!({ "cores": cores }),
     }
 }
 
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn a_limit_is_shown_with_what_it_can_become() {
         let limit = Limit {
-            name: "memory",
+            name: "memory".into(),
             value: Amount::Bytes(64 << 20),
             maximum: Some(Amount::Bytes(256 << 20)),
         };

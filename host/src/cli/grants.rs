@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use steading::config::Workers;
-use steading::limits;
+use steading::{Clock, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -96,12 +96,15 @@ impl FromStr for NamedComponent {
 }
 
 /// `--limit NAME=VALUE`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Bound {
     Memory(u64),
     Contexts(usize),
     Children(usize),
     Actors(u32),
+    BudgetMemory(u64),
+    BudgetActors(u32),
+    Cores(f64),
 }
 
 impl FromStr for Bound {
@@ -114,9 +117,33 @@ impl FromStr for Bound {
             "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
+            "budget-memory" => Ok(Self::BudgetMemory(within(
+                bytes(value)?,
+                &limits::BUDGET_MEMORY,
+                " bytes",
+            )?)),
+            "budget-actors" => Ok(Self::BudgetActors(within(number(value)?, &limits::ACTORS, "")?)),
+            "cores" => Ok(Self::Cores(within(number(value)?, &limits::CORES, "")?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors"
+                "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores"
             )),
+        }
+    }
+}
+
+/// `--clock real|coarse|frozen`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClockChoice(pub(crate) Clock);
+
+impl FromStr for ClockChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        match text {
+            "real" => Ok(Self(Clock::Real)),
+            "coarse" => Ok(Self(Clock::Coarse)),
+            "frozen" => Ok(Self(Clock::Frozen)),
+            _ => Err("expected `real`, `coarse` or `frozen`".to_owned()),
         }
     }
 }
@@ -184,6 +211,8 @@ mod tests {
             ("contexts=100000", "100000 is out of range: 1 to 4096"),
             ("children=65001", "65001 is out of range: 0 to 65000"),
             ("actors=0", "0 is out of range: 1 to 1000000"),
+            ("cores=0", "0 is out of range: 0.001 to 1024"),
+            ("cores=NaN", "NaN is out of range: 0.001 to 1024"),
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse::<Bound>(), Err(expected.to_owned()), "{text}");
@@ -248,6 +277,9 @@ mod tests {
         assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
+        assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));
+        assert_eq!("budget-actors=3".parse(), Ok(Bound::BudgetActors(3)));
+        assert_eq!("cores=0.5".parse(), Ok(Bound::Cores(0.5)));
         for text in ["memory", "memory=", "fuel=3", "actors=-1", "contexts=x"] {
             assert!(text.parse::<Bound>().is_err(), "{text}");
         }
@@ -267,6 +299,8 @@ mod tests {
             })
         );
         assert!("w".parse::<NamedComponent>().is_err());
+        assert_eq!("frozen".parse(), Ok(ClockChoice(Clock::Frozen)));
+        assert!("exact".parse::<ClockChoice>().is_err());
         assert_eq!("shared".parse(), Ok(WorkersChoice(Workers::Shared)));
         assert_eq!("2".parse(), Ok(WorkersChoice(Workers::Dedicated(2))));
         assert!("0".parse::<WorkersChoice>().is_err());

@@ -51,7 +51,7 @@ fn mismatch(asked: &Asked<'_>) -> String {
 
 fn of_limit(limit: &str) -> Option<String> {
     Some(match limit {
-        "memory" | "contexts" | "children" | "actors" => {
+        "memory" | "contexts" | "children" | "actors" | "budget-memory" | "budget-actors" => {
             format!("`--limit {limit}=…` sets it; `steading doctor` shows what it can be raised to")
         }
         "cpu" => "a long computation has to wait now and then, as by `sleep(Duration::from_millis(1)).await`; \

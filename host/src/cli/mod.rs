@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use failure::{Exit, Failure, Result};
-use grants::{Bound, Dir, NamedComponent, Variable, WorkersChoice};
+use grants::{Bound, ClockChoice, Dir, NamedComponent, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
 
@@ -180,10 +180,18 @@ struct ActorArgs {
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024
-    /// (of all).
+    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024 (of
+    /// all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
+    /// as many as there are by default).
     #[arg(long, value_name = "NAME=VALUE")]
     limit: Vec<Bound>,
+    /// How well actors can tell the time: `real`, `coarse` (to the millisecond, the default), or `frozen` while
+    /// they compute.
+    #[arg(long, value_name = "CLOCK")]
+    clock: Option<ClockChoice>,
+    /// Have the actor's random numbers begin here, so that they are the same each time.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Let actors start this component as a child by this name.
     #[arg(long, value_name = "NAME=PATH")]
     component: Vec<NamedComponent>,

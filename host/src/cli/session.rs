@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steading::config::{Stdio, Workers};
-use steading::{Code, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+use steading::{Budget, Code, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
@@ -83,6 +83,9 @@ impl Session {
             };
         }
         spec = argv.iter().fold(spec, Spec::arg);
+        spec.budget = args.limit.iter().fold(spec.budget, budget);
+        spec.clock = args.clock.map(|choice| choice.0);
+        spec.seed = args.seed;
         args.env
             .iter()
             .fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))
@@ -181,7 +184,18 @@ fn configured(args: &ActorArgs) -> HostBuilder {
         Bound::Contexts(count) => builder.contexts(count),
         Bound::Children(count) => builder.children(count),
         Bound::Actors(count) => builder.max_actors(count),
+        // Of the actor, not of the host.
+        Bound::BudgetMemory(_) | Bound::BudgetActors(_) | Bound::Cores(_) => builder,
     })
+}
+
+fn budget(budget: Budget, bound: &Bound) -> Budget {
+    match *bound {
+        Bound::BudgetMemory(bytes) => budget.memory(bytes),
+        Bound::BudgetActors(count) => budget.actors(count),
+        Bound::Cores(cores) => budget.cpu(cores),
+        Bound::Memory(_) | Bound::Contexts(_) | Bound::Children(_) | Bound::Actors(_) => budget,
+    }
 }
 
 /// Loads a guest, and says so if that took a compilation.

@@ -15,6 +15,7 @@ use steading_types::{
     PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
+use super::account::Admission;
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::snapshot::Seen;
@@ -105,7 +106,7 @@ impl Cell {
         inbox: Peer,
         core: Core<Peer>,
         code: Option<Arc<dyn Launch>>,
-        grants: Grants,
+        (grants, admission): (Grants, Option<Admission>),
         (depth, restarts): (u32, u32),
     ) -> Arc<Self> {
         let native = code.as_ref().is_none_or(|code| code.is_native());
@@ -116,7 +117,7 @@ impl Cell {
             effects: VecDeque::new(),
             asleep_until: 0,
         };
-        let counted = Counted::new(runtime.clone());
+        let counted = Counted::new(runtime.clone(), admission);
         let born = runtime.clock.now();
         let cell = Arc::new(Self {
             inbox,

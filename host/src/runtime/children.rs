@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
-use steading_types::{BoxedError, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
+use steading_types::{BoxedError, Budget, Clock, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
 
+use super::account::{Account, Admission, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::log::escape;
@@ -28,6 +29,14 @@ pub(crate) struct Grants {
     pub(crate) log_level: Level,
     /// Whether paths of the machine mean anything to it: only to native parents.
     pub(crate) ambient: bool,
+    /// What it uses is charged to this.
+    pub(crate) account: Arc<Account>,
+    /// The components it may run besides its own; any if `None`.
+    pub(crate) components: Option<Arc<[String]>>,
+    /// How well it can tell the time.
+    pub(crate) clock: Clock,
+    /// Where its random numbers begin.
+    pub(crate) seed: Option<u64>,
 }
 
 /// An open directory, and what it is called inside.
@@ -44,6 +53,8 @@ pub(crate) struct Prepared {
     pub(crate) inbox: Peer,
     code: Arc<dyn Launch>,
     grants: Grants,
+    admission: Admission,
+    children: Option<u32>,
     depth: u32,
     granted_endpoints: Option<Vec<String>>,
     parent: Option<(Peer, Key)>,
@@ -67,18 +78,20 @@ impl Prepared {
     pub(crate) fn start(self, parent: &Cell) {
         let runtime = parent.runtime.clone();
         let endpoints = endpoints(self.code.description(), self.granted_endpoints.as_deref());
-        let limits = if self.code.is_native() {
-            runtime.options.native_limits
-        } else {
-            runtime.options.limits
+        let mut limits = match self.code.is_native() {
+            true => runtime.options.native_limits,
+            false => runtime.options.limits,
         };
+        limits.children = limits
+            .children
+            .min(self.children.map_or(usize::MAX, |most| most as usize));
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
         let cell = Cell::new(
             runtime.clone(),
             self.inbox,
             core,
             Some(self.code.clone()),
-            self.grants,
+            (self.grants, Some(self.admission)),
             (self.depth, self.restarts),
         );
         runtime.spawn(driver::guarded(cell.clone(), self.code.launch(cell)));
@@ -117,32 +130,93 @@ impl Cell {
             let text = format!("`{}` has no endpoint `{unknown}` to grant", code.name());
             return Err(self.refuse(spec, ErrorKind::SpawnFailed, text));
         }
-        let directories = spec
-            .directories
-            .iter()
-            .map(|dir| self.hand_on(spec, dir))
-            .collect::<Result<_, _>>()?;
-        let grants = Grants {
-            directories,
-            args: spec.args.clone(),
-            env: spec.env.clone(),
-            stdio: self.grants.stdio,
-            memory: spec.memory.unwrap_or(self.grants.memory).min(self.grants.memory),
-            log_level: spec
-                .log_level
-                .map_or(self.grants.log_level, |level| level.min(self.grants.log_level)),
-            ambient: code.is_native() && self.grants.ambient,
-        };
+        let inbox = new_inbox(&spec.name);
+        let account = self.account_of(spec, &inbox, code.is_native());
+        let admission = account
+            .admit()
+            .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
+        let grants = self.grants_of(spec, code.is_native(), account)?;
         let granted_endpoints = spec.endpoints.clone();
         Ok(Prepared {
-            inbox: new_inbox(&spec.name),
+            inbox,
             code,
             grants,
+            admission,
+            children: spec.children,
             depth: self.depth + 1,
             granted_endpoints,
             parent: None,
             restarts: 0,
         })
+    }
+
+    /// What the child may touch: what the spec says, as far as this actor has it.
+    fn grants_of(&self, spec: &Spec, is_native: bool, account: Arc<Account>) -> Result<Grants, BoxedError> {
+        let mine = &self.grants;
+        let directories = spec.directories.iter().map(|dir| self.hand_on(spec, dir));
+        let clock = if is_native {
+            mine.clock
+        } else {
+            mine.clock.min(self.runtime.options.guest_clock)
+        };
+        Ok(Grants {
+            directories: directories.collect::<Result<_, _>>()?,
+            args: spec.args.clone(),
+            env: spec.env.clone(),
+            stdio: mine.stdio,
+            memory: spec.memory.unwrap_or(mine.memory).min(mine.memory),
+            log_level: spec.log_level.map_or(mine.log_level, |level| level.min(mine.log_level)),
+            ambient: is_native && mine.ambient,
+            account,
+            components: self.components_of(spec)?,
+            // An embedder may give a guest a better clock than guests have by default.
+            clock: spec.clock.map_or(clock, |wanted| wanted.min(mine.clock)),
+            seed: spec.seed,
+        })
+    }
+
+    /// The account the child is charged to: one of its own if it has a budget, and if it is the first guest below
+    /// the embedder's own actors.
+    fn account_of(&self, spec: &Spec, inbox: &Peer, is_native: bool) -> Arc<Account> {
+        let is_first = !is_native && self.code.as_ref().is_none_or(|code| code.is_native());
+        let default = if is_first {
+            self.runtime.options.guest_budget
+        } else {
+            Budget::default()
+        };
+        let budget = Budget {
+            memory: spec.budget.memory.or(default.memory),
+            actors: spec.budget.actors.or(default.actors),
+            cpu: spec.budget.cpu.or(default.cpu),
+        };
+        if budget == Budget::default() {
+            return self.grants.account.clone();
+        }
+        let owner = format!("{} with all below it", inbox.id());
+        Account::new(Some(self.grants.account.clone()), owner, budget)
+    }
+
+    fn refuse_beyond(&self, spec: &Spec, exceeded: &Exceeded) -> BoxedError {
+        let text = self.runtime.tell_exceeded(exceeded);
+        self.refuse(spec, ErrorKind::Limit(exceeded.kind().into()), text)
+    }
+
+    fn components_of(&self, spec: &Spec) -> Result<Option<Arc<[String]>>, BoxedError> {
+        let Some(wanted) = &spec.components else {
+            return Ok(self.grants.components.clone());
+        };
+        match wanted.iter().find(|name| !self.may_run(name)) {
+            None => Ok(Some(wanted.clone().into())),
+            Some(name) => {
+                let text = format!("its parent may not run `{name}`, and so cannot grant it");
+                Err(self.refuse(spec, ErrorKind::SpawnFailed, text))
+            }
+        }
+    }
+
+    fn may_run(&self, component: &str) -> bool {
+        let granted = self.grants.components.as_ref();
+        granted.is_none_or(|granted| granted.iter().any(|known| known == component))
     }
 
     fn resolve(&self, spec: &Spec) -> Result<Arc<dyn Launch>, BoxedError> {
@@ -154,15 +228,28 @@ impl Cell {
                     "this actor is not a component: name the child's".into(),
                 )
             }),
-            ComponentRef::Named(name) => self.runtime.component(name).ok_or_else(|| {
-                let known = self.runtime.component_names().join(", ");
-                let known = if known.is_empty() { "none".to_owned() } else { known };
-                self.refuse(
-                    spec,
-                    ErrorKind::SpawnFailed,
-                    format!("no such component `{name}`; the host knows: {known}"),
-                )
-            }),
+            ComponentRef::Named(name) => {
+                let known = self.runtime.component(name).filter(|_| self.may_run(name));
+                known.ok_or_else(|| self.refuse(spec, ErrorKind::SpawnFailed, self.not_runnable(name)))
+            }
+        }
+    }
+
+    /// Names no component that was not granted: that there is such a one is none of its business.
+    fn not_runnable(&self, name: &str) -> String {
+        let known = self.runtime.component_names();
+        let known: Vec<_> = known.into_iter().filter(|name| self.may_run(name)).collect();
+        let list = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        match self.grants.components {
+            None => format!("no such component `{name}`; the host knows: {list}"),
+            Some(_) => format!(
+                "no component `{name}` was granted to {}; it may run: {list}",
+                self.inbox.id()
+            ),
         }
     }
 

@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use steading_types::{ActorId, Boundary, BoxedError, Cancellation, Cause, ErrorKind, Event, NO_DEADLINE, Rung};
 use tokio::time::Sleep;
 
+use super::account::Exceeded;
 use super::cell::{Cell, Effect};
 use super::faults::Fault;
 use super::inbox::Delivery;
@@ -30,6 +31,8 @@ pub(crate) struct Stopped {
     pub(crate) message: String,
     /// Where the code was, innermost frame first.
     pub(crate) backtrace: Option<String>,
+    /// The budget that was too small, if that is why.
+    pub(crate) exceeded: Option<Exceeded>,
 }
 
 impl fmt::Display for Stopped {
@@ -46,6 +49,7 @@ impl Stopped {
             kind,
             message: message.into(),
             backtrace: None,
+            exceeded: None,
         }
     }
 
@@ -55,6 +59,9 @@ impl Stopped {
 
     fn into_error(self, cell: &Cell) -> BoxedError {
         let mut message = self.message;
+        if let Some(exceeded) = &self.exceeded {
+            message.push_str(&format!(": {}", cell.runtime.tell_exceeded(exceeded)));
+        }
         // A panic says where it was, and what it printed is quoted whole.
         if self.kind != ErrorKind::Panic {
             message.push_str(&cell.look(|core| serving(&core.serving())));
@@ -107,6 +114,10 @@ pub(crate) async fn drive<B: Body>(
         timer: Timer::default(),
         done: None,
     };
+    let cell = driver.cell.clone();
+    let create = cell
+        .usage
+        .measure(cell.runtime.clock, cell.now(), &cell.grants.account, create);
     match driver.attend(pin!(create)).await {
         Ok(body) => {
             driver.cell.usage.note_memory(body.memory());
@@ -231,7 +242,7 @@ impl<B: Body> Driver<B> {
         // Pinned where it is made: a turn of a guest is large, and to move it is a good part of what it costs.
         let turned = {
             let turn = pin!(body.turn(now, events));
-            let turn = pin!(cell.usage.turn(cell.runtime.clock, now, turn));
+            let turn = pin!(cell.usage.turn(cell.runtime.clock, now, &cell.grants.account, turn));
             self.attend(turn).await
         };
         cell.usage.note_memory(body.memory());

@@ -6,6 +6,7 @@
 //! actor whose code is Rust of the embedder, `story.rs` what is told of all this to those who listen,
 //! `snapshot.rs` what is seen of it by those who look.
 
+pub(crate) mod account;
 pub(crate) mod cell;
 pub(crate) mod children;
 pub(crate) mod driver;
@@ -29,9 +30,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use steading_proto::Limits;
-use steading_types::{Cause, Description, Uuid};
+use steading_types::{Budget, Cause, Description, Uuid};
 
 use crate::clock::Clock;
+use account::{Account, Admission, Exceeded};
 use cell::Cell;
 pub use history::Totals;
 use inbox::Delivery;
@@ -55,6 +57,8 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
 pub(crate) struct Runtime {
     pub(crate) clock: Clock,
     pub(crate) options: Options,
+    /// What all actors together may use.
+    pub(crate) account: Arc<Account>,
     /// What is to go wrong on purpose: in tests.
     pub(crate) faults: Option<Arc<dyn faults::FaultPlan>>,
     executor: Executor,
@@ -72,6 +76,12 @@ pub(crate) struct Runtime {
 /// What the embedder decided for every actor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
+    /// What all actors together may use.
+    pub(crate) budget: Budget,
+    /// What a guest that an embedder's actor starts may use, with all below it, unless its spec says otherwise.
+    pub(crate) guest_budget: Budget,
+    /// How well guests can tell the time at best.
+    pub(crate) guest_clock: steading_types::Clock,
     /// Of actors that are guests.
     pub(crate) limits: Limits,
     /// Of actors that are Rust of the embedder.
@@ -120,6 +130,7 @@ impl Runtime {
     ) -> Arc<Self> {
         Arc::new(Self {
             clock: Clock::start(),
+            account: Account::new(None, "this host".to_owned(), options.budget),
             options,
             faults,
             executor,
@@ -186,6 +197,15 @@ impl Runtime {
         lock(&self.cells).values().filter_map(Weak::upgrade).collect()
     }
 
+    /// In words, what an account had no room for, with those who use it.
+    pub(crate) fn tell_exceeded(&self, exceeded: &Exceeded) -> String {
+        let cells = self.live_cells();
+        let users = cells.iter().filter(|cell| cell.depth > 0);
+        let users = users.filter(|cell| cell.grants.account.is_within(&exceeded.account));
+        let used = |cell: &Arc<Cell>| (cell.inbox.id().to_string(), cell.usage.memory());
+        exceeded.text(users.map(used).collect())
+    }
+
     /// Actors that can run at the same moment.
     pub(crate) fn parallelism(&self) -> u32 {
         let workers = self
@@ -237,12 +257,17 @@ impl Runtime {
 /// Counts an actor for as long as it lives.
 pub(crate) struct Counted {
     runtime: Arc<Runtime>,
+    /// Given back with it: when the parent hears of the end, there is room for the next.
+    _admission: Option<Admission>,
 }
 
 impl Counted {
-    pub(crate) fn new(runtime: Arc<Runtime>) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>, admission: Option<Admission>) -> Self {
         runtime.living.fetch_add(1, Ordering::AcqRel);
-        Self { runtime }
+        Self {
+            runtime,
+            _admission: admission,
+        }
     }
 }
 

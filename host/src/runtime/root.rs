@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steading_actor::{Actor, Error, Invocation, Nursery, Result, nursery, plain, try_current};
 use steading_proto::{Core, Frame};
-use steading_types::{ActorId, BoxedError, Cause, ErrorKind, Event, Level, Start, Window};
+use steading_types::{ActorId, BoxedError, Cause, Clock, ErrorKind, Event, Level, Start, Window};
 use tokio::sync::oneshot;
 
 use super::Runtime;
@@ -75,8 +75,12 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
         memory,
         log_level: Level::Trace,
         ambient: true,
+        account: runtime.account.clone(),
+        components: None,
+        clock: Clock::Real,
+        seed: None,
     };
-    Cell::new(runtime.clone(), inbox, core, None, grants, (0, 0))
+    Cell::new(runtime.clone(), inbox, core, None, (grants, None), (0, 0))
 }
 
 /// Starts the driver, and makes the main task's invocation. The task is there before the first event

@@ -4,9 +4,14 @@
 //! pays for them with one look at the clock.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 
+use tokio::time::Sleep;
+
+use super::account::Account;
 use crate::clock::Clock;
 
 /// One actor's counters. Times are nanoseconds.
@@ -45,20 +50,67 @@ impl Usage {
 
     /// Runs a turn that begins now, and counts the time it has a thread: not while it waits, or lets others
     /// run. Dropped, the turn is over.
-    pub(crate) async fn turn<T>(&self, clock: Clock, now: u64, turn: impl Future<Output = T>) -> T {
+    pub(crate) async fn turn<T>(
+        &self,
+        clock: Clock,
+        now: u64,
+        account: &Arc<Account>,
+        turn: impl Future<Output = T>,
+    ) -> T {
         self.running_since.store(now.max(1), Relaxed);
         let _over = Over(self);
-        let mut turn = pin!(turn);
+        self.measure(clock, now, account, turn).await
+    }
+
+    /// Counts the time that this has a thread from `now` on. While the account is over its share of processor
+    /// time, it has none.
+    pub(crate) async fn measure<T>(
+        &self,
+        clock: Clock,
+        now: u64,
+        account: &Arc<Account>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let mut work = pin!(work);
         let mut first = Some(now);
+        let mut rest = Rest::default();
         poll_fn(|cx| {
-            let begun = first.take().unwrap_or_else(|| clock.now());
-            let poll = turn.as_mut().poll(cx);
+            let mut begun = first.take().unwrap_or_else(|| clock.now());
+            if account.has_share() {
+                ready!(rest.poll_over(account, clock, cx));
+                begun = clock.now();
+            }
+            let poll = work.as_mut().poll(cx);
+            let ended = clock.now();
+            let used = ended.saturating_sub(begun);
             // The only writer: no two turns of one actor run at once.
-            let cpu = self.cpu.load(Relaxed) + clock.now().saturating_sub(begun);
-            self.cpu.store(cpu, Relaxed);
+            self.cpu.store(self.cpu.load(Relaxed) + used, Relaxed);
+            if account.has_share() {
+                account.take_cpu(used, ended);
+            }
             poll
         })
         .await
+    }
+}
+
+/// The wait of an account that is over its share.
+#[derive(Default)]
+struct Rest(Option<Pin<Box<Sleep>>>);
+
+impl Rest {
+    fn poll_over(&mut self, account: &Arc<Account>, clock: Clock, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(sleep) = &mut self.0 {
+                ready!(sleep.as_mut().poll(cx));
+                self.0 = None;
+            }
+            let rest = account.rest(clock.now());
+            if rest.is_zero() {
+                return Poll::Ready(());
+            }
+            self.0 = Some(Box::pin(tokio::time::sleep(rest)));
+        }
     }
 }
 
@@ -75,24 +127,39 @@ impl Drop for Over<'_> {
 mod tests {
     use futures_util::FutureExt as _;
 
+    use steading_types::Budget;
+
     use super::*;
+
+    fn unbounded() -> Arc<Account> {
+        Account::new(None, String::new(), Budget::default())
+    }
 
     #[test]
     fn a_turn_counts_however_it_ends() {
         let (usage, clock) = (Usage::default(), Clock::start());
         let running = async { usage.running_since() };
-        assert_eq!(usage.turn(clock, 7, running).now_or_never(), Some(Some(7)));
-        assert_eq!(usage.turn(clock, 8, std::future::pending::<()>()).now_or_never(), None);
+        assert_eq!(
+            usage.turn(clock, 7, &unbounded(), running).now_or_never(),
+            Some(Some(7))
+        );
+        assert_eq!(
+            usage
+                .turn(clock, 8, &unbounded(), std::future::pending::<()>())
+                .now_or_never(),
+            None
+        );
         assert_eq!((usage.turns(), usage.running_since()), (2, None));
     }
 
     #[test]
     fn time_in_which_a_turn_waits_is_not_its_own() {
         let (usage, clock) = (Usage::default(), Clock::start());
-        let mut pauses = 0;
+        let (mut pauses, account) = (0, unbounded());
         let turn = usage.turn(
             clock,
             clock.now(),
+            &account,
             poll_fn(|_| {
                 pauses += 1;
                 if pauses == 2 {

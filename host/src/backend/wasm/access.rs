@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
+use steading_types::Clock;
 
 /// A directory the guest finds when it looks.
 #[derive(Clone, Debug)]
@@ -45,4 +46,8 @@ pub(crate) struct Access {
     /// File operations run on the worker itself instead of on a pool of blocking threads: about 20 µs
     /// faster each, but a slow disk or a FIFO then holds up every task of that worker.
     pub(crate) inline_files: bool,
+    /// How well it can tell the time.
+    pub(crate) clock: Clock,
+    /// Where its random numbers begin; with the machine's own if `None`.
+    pub(crate) seed: Option<u64>,
 }

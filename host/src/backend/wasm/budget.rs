@@ -4,24 +4,39 @@
 //! remembered for the rest of the turn: what a guest does after `memory.grow` failed is usually to
 //! abort, and the cause should then be named instead of the abort.
 
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
 
 use super::limits;
+use crate::runtime::account::{Account, Exceeded};
 
 /// Counts and bounds all memories and tables of one store.
 #[derive(Debug)]
 pub(super) struct Budget {
     memory: Usage,
     table: Usage,
-    refused: Option<&'static str>,
+    /// Memory is charged to it as well, as long as the store lives.
+    account: Option<Arc<Account>>,
+    refused: Option<Refused>,
+}
+
+/// What was not granted.
+#[derive(Clone, Debug)]
+pub(super) enum Refused {
+    /// More of this than the store may have.
+    Own(&'static str),
+    /// More than a budget above it has left.
+    Shared(Exceeded),
 }
 
 impl Budget {
     /// A budget of this many bytes and table elements.
-    pub(super) fn new(memory: usize, table_elements: usize) -> Self {
+    pub(super) fn new(memory: usize, table_elements: usize, account: Option<Arc<Account>>) -> Self {
         Self {
             memory: Usage::of(memory),
             table: Usage::of(table_elements),
+            account,
             refused: None,
         }
     }
@@ -37,22 +52,49 @@ impl Budget {
     }
 
     /// What was refused in this turn.
-    pub(super) fn refused(&self) -> Option<&'static str> {
-        self.refused
+    pub(super) fn refused(&self) -> Option<&Refused> {
+        self.refused.as_ref()
     }
 
     fn note(&mut self, granted: bool, what: &'static str) -> wasmtime::Result<bool> {
         if !granted {
-            self.refused = Some(what);
+            self.refused = Some(Refused::Own(what));
         }
         Ok(granted)
+    }
+
+    /// Whether the budgets above have room for these bytes too.
+    fn charge(&mut self, bytes: usize) -> bool {
+        let charged = self.account.as_ref().map(|account| account.take_memory(bytes as u64));
+        match charged {
+            None | Some(Ok(())) => true,
+            Some(Err(exceeded)) => {
+                self.refused = Some(Refused::Shared(exceeded));
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        if let Some(account) = &self.account {
+            account.give_memory(self.memory.used as u64);
+        }
     }
 }
 
 impl ResourceLimiter for Budget {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = self.memory.grow(current, desired, maximum);
-        self.note(granted, "memory")
+        let used = self.memory.used;
+        if !self.memory.grow(current, desired, maximum) {
+            return self.note(false, "memory");
+        }
+        if !self.charge(self.memory.used - used) {
+            self.memory.used = used;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -101,7 +143,7 @@ mod tests {
 
     #[test]
     fn memories_are_summed() {
-        let mut budget = Budget::new(100, 10);
+        let mut budget = Budget::new(100, 10, None);
         assert!(budget.memory_growing(0, 60, None).unwrap());
         assert!(!budget.memory_growing(0, 60, None).unwrap());
         assert!(budget.memory_growing(60, 100, None).unwrap());
@@ -109,11 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_charged_to_the_account_for_as_long_as_the_store_lives() {
+        let account = Account::new(None, "it".to_owned(), steading_types::Budget::default().memory(100));
+        let mut one = Budget::new(80, 10, Some(account.clone()));
+        let mut other = Budget::new(80, 10, Some(account.clone()));
+        assert!(one.memory_growing(0, 80, None).unwrap());
+        assert!(!other.memory_growing(0, 40, None).unwrap());
+        assert!(matches!(other.refused(), Some(Refused::Shared(_))));
+        assert_eq!(other.memory_bytes(), 0);
+        drop(one);
+        assert!(other.memory_growing(0, 40, None).unwrap());
+    }
+
+    #[test]
     fn a_refusal_is_remembered_until_the_next_turn() {
-        let mut budget = Budget::new(100, 10);
+        let mut budget = Budget::new(100, 10, None);
         assert!(!budget.table_growing(0, 11, None).unwrap());
-        assert_eq!(budget.refused(), Some("table"));
+        assert!(matches!(budget.refused(), Some(Refused::Own("table"))));
         budget.begin_turn();
-        assert_eq!(budget.refused(), None);
+        assert!(budget.refused().is_none());
     }
 }

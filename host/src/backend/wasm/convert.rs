@@ -375,6 +375,23 @@ pub(super) fn spec(spec: nursery::ActorSpec) -> ours::Spec {
         memory: spec.memory,
         restart: restart(spec.restart),
         log_level: spec.log_level.map(level),
+        budget: ours::Budget {
+            memory: spec.budget.memory,
+            actors: spec.budget.actors,
+            cpu: spec.budget.cpu,
+        },
+        components: spec.components,
+        children: spec.children,
+        clock: spec.clock.map(clock),
+        seed: spec.seed,
+    }
+}
+
+fn clock(clock: nursery::Clock) -> ours::Clock {
+    match clock {
+        nursery::Clock::Frozen => ours::Clock::Frozen,
+        nursery::Clock::Coarse => ours::Clock::Coarse,
+        nursery::Clock::Real => ours::Clock::Real,
     }
 }
 

@@ -7,6 +7,8 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use steading_types::{Boundary, Description, ErrorKind, Event};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
@@ -15,6 +17,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use super::access::{Access, PreopenedDir};
 use super::bindings::exports::{Guest, GuestPre};
 use super::budget::Budget;
+use super::clocks::Clocks;
 use super::component::Component;
 use super::convert::{self, Paths};
 use super::engine::Engine;
@@ -22,10 +25,11 @@ use super::meter::{Meter, Stopwatch};
 use super::stopped::KillSwitch;
 use super::view::State;
 use super::{limits, stdio};
+use crate::runtime::account::Account;
 use crate::runtime::driver::Stopped;
 
 /// What an instance may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InstanceLimits {
     /// Bytes of linear memory over all memories; at most [`limits::MEMORY_MAX`] counts.
     pub(crate) memory: usize,
@@ -33,6 +37,8 @@ pub(crate) struct InstanceLimits {
     pub(crate) table_elements: usize,
     /// Largest payload that leaves it in one call.
     pub(crate) payload: usize,
+    /// What its memory is charged to, besides.
+    pub(crate) account: Option<Arc<Account>>,
 }
 
 impl Default for InstanceLimits {
@@ -41,6 +47,7 @@ impl Default for InstanceLimits {
             memory: limits::MEMORY,
             table_elements: limits::TABLE_ELEMENTS,
             payload: limits::PAYLOAD,
+            account: None,
         }
     }
 }
@@ -106,6 +113,7 @@ impl Instance {
     /// more is ready to run at once. Not cancel-safe: dropping it half-way ends the instance.
     pub(crate) async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
         self.begin()?;
+        let now = self.store.data().clocks.begin_turn(now);
         let _busy = self.engine.ticker().busy();
         let turned = match &*events {
             [Event::Data { context, batch }] => {
@@ -162,15 +170,21 @@ fn store(
     access: &Access,
     limits: &InstanceLimits,
 ) -> Result<Store<State>, Stopped> {
-    let wasi = wasi(access, &boundary)?;
+    let clocks = Clocks::new(access.clock);
+    let wasi = wasi(access, &boundary, &clocks)?;
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::RESOURCES);
-    let budget = Budget::new(limits.memory.min(limits::MEMORY_MAX), limits.table_elements);
+    let budget = Budget::new(
+        limits.memory.min(limits::MEMORY_MAX),
+        limits.table_elements,
+        limits.account.clone(),
+    );
     let state = State {
         boundary,
         budget,
         panic: None,
         stopwatch: Stopwatch::default(),
+        clocks,
         wasi,
         table,
     };
@@ -188,17 +202,30 @@ fn watch(store: &mut Store<State>, meter: &Arc<Meter>, kill: Arc<KillSwitch>) {
     store.epoch_deadline_callback(move |mut store| store.data_mut().stopwatch.check(&meter, &kill));
 }
 
-fn wasi(access: &Access, boundary: &Arc<dyn Boundary>) -> Result<WasiCtx, Stopped> {
+fn wasi(access: &Access, boundary: &Arc<dyn Boundary>, clocks: &Clocks) -> Result<WasiCtx, Stopped> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&access.args)
         .envs(&access.env)
-        .max_random_size(limits::RANDOM);
+        .max_random_size(limits::RANDOM)
+        .monotonic_clock(clocks.clone())
+        .wall_clock(clocks.clone());
+    if let Some(seed) = access.seed {
+        randomness(&mut wasi, seed);
+    }
     wasi.allow_blocking_current_thread(access.inline_files);
     stdio::connect(&mut wasi, access, boundary);
     for directory in &access.directories {
         preopen(&mut wasi, directory)?;
     }
     Ok(wasi.build())
+}
+
+/// Every source of randomness from one seed: none of them is a secret then.
+fn randomness(wasi: &mut WasiCtxBuilder, seed: u64) {
+    let mut numbers = StdRng::seed_from_u64(seed);
+    wasi.insecure_random_seed(numbers.random())
+        .insecure_random(StdRng::from_rng(&mut numbers))
+        .secure_random(numbers);
 }
 
 fn preopen(wasi: &mut WasiCtxBuilder, directory: &PreopenedDir) -> Result<(), Stopped> {

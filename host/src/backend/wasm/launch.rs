@@ -55,6 +55,7 @@ impl Launch for WasmCode {
             async move {
                 let limits = InstanceLimits {
                     memory: cell.grants.memory as usize,
+                    account: Some(cell.grants.account.clone()),
                     ..InstanceLimits::default()
                 };
                 let access = Access {
@@ -83,6 +84,8 @@ fn access(grants: &Grants) -> Access {
         stdin: stdio,
         stdout: stdio,
         stderr: stdio,
+        clock: grants.clock,
+        seed: grants.seed,
         ..Access::default()
     }
 }

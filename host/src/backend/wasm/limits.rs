@@ -6,6 +6,11 @@ use std::time::Duration;
 pub(crate) const MEMORY: usize = 64 << 20;
 /// What no spec can exceed; also what a slot of the pool can hold.
 pub(crate) const MEMORY_MAX: usize = 256 << 20;
+/// Bytes of linear memory of a guest that the embedder started and all below it, unless its spec or the host
+/// says otherwise.
+pub(crate) const BUDGET_MEMORY: u64 = 256 << 20;
+/// Actors of such a guest, itself included.
+pub(crate) const BUDGET_ACTORS: u32 = 1_000;
 /// Table elements over all tables: Rust guests need a few hundred, one per indirectly called function.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// Memories of an instance; toolchains make one.

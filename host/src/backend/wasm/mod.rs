@@ -9,6 +9,7 @@ mod access;
 mod bindings;
 mod budget;
 mod cache;
+mod clocks;
 mod component;
 mod convert;
 mod description;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use steading_types::ErrorKind;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
+use super::budget::Refused;
 use super::limits;
 use super::view::State;
 use crate::runtime::driver::Stopped;
@@ -71,17 +72,29 @@ impl Stopped {
         if let Some(long) = error.downcast_ref::<TurnTooLong>() {
             return Self::new(ErrorKind::Limit("cpu".into()), long.to_string());
         }
-        if let Some(what) = state.budget.refused() {
-            let used = state.budget.memory_bytes();
-            return Self::new(
-                ErrorKind::Limit(what.into()),
-                format!("asked for more {what} than its limit, at {used} bytes"),
-            );
+        if let Some(refused) = state.budget.refused() {
+            return Self::refused(refused, state.budget.memory_bytes());
         }
         if let Some(panic) = &state.panic {
             return Self::new(ErrorKind::Panic, panic.to_string());
         }
         Self::trap(error)
+    }
+
+    fn refused(refused: &Refused, used: usize) -> Self {
+        match refused {
+            Refused::Own(what) => Self::new(
+                ErrorKind::Limit((*what).into()),
+                format!("asked for more {what} than its limit, at {used} bytes"),
+            ),
+            Refused::Shared(exceeded) => Self {
+                exceeded: Some(exceeded.clone()),
+                ..Self::new(
+                    ErrorKind::Limit(exceeded.kind().into()),
+                    format!("asked for more memory than there is, at {used} bytes of its own"),
+                )
+            },
+        }
     }
 
     fn trap(error: &wasmtime::Error) -> Self {

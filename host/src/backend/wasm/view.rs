@@ -8,6 +8,7 @@ use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::budget::Budget;
+use super::clocks::Clocks;
 use super::meter::Stopwatch;
 
 /// The data of one store.
@@ -17,6 +18,7 @@ pub(super) struct State {
     /// What the guest said before it trapped.
     pub(super) panic: Option<Panicked>,
     pub(super) stopwatch: Stopwatch,
+    pub(super) clocks: Clocks,
     pub(super) wasi: WasiCtx,
     pub(super) table: ResourceTable,
 }

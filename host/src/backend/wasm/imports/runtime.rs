@@ -13,7 +13,7 @@ impl Host for State {
     }
 
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.boundary.now())
+        Ok(self.clocks.host(self.boundary.now()))
     }
 
     fn parallelism(&mut self) -> wasmtime::Result<u32> {
