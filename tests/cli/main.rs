@@ -7,6 +7,7 @@ mod bad_input;
 mod errors;
 mod foreign;
 mod interrupt;
+mod manifest;
 mod readme;
 mod scaffold;
 mod search;

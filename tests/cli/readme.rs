@@ -63,6 +63,11 @@ fn pingpong_does_what_its_readme_says() {
 }
 
 #[test]
+fn manifest_does_what_its_readme_says() {
+    check("manifest");
+}
+
+#[test]
 fn siblings_does_what_its_readme_says() {
     check("siblings");
 }

@@ -18,7 +18,7 @@ use super::endpoints;
 use super::failure::{Exit, Failure, Local, Result};
 use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
-use super::session::Session;
+use super::session::Lone;
 use super::signals::Interrupts;
 use super::values::{self, Json};
 
@@ -32,7 +32,7 @@ type Talk = Context<Value, Value, Value>;
 pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
     // What a guest prints would not be JSON.
     let stdio = if output.json { Stdio::Log } else { Stdio::Inherit };
-    let session = Session::open(&args.actor, stdio, output, interrupts)?;
+    let session = Lone::open(&args.actor, stdio, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::json_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &[]);

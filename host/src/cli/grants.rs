@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use steading::config::Workers;
-use steading::{Clock, limits};
+use steading::{Budget, Clock, HostBuilder, Spec, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -40,6 +40,16 @@ impl FromStr for Dir {
             guest: guest.to_owned(),
             writable,
         })
+    }
+}
+
+impl Dir {
+    /// Adds it to what an actor is started with.
+    pub(crate) fn grant(&self, spec: Spec) -> Spec {
+        match self.writable {
+            true => spec.dir_writable(&self.host, &self.guest),
+            false => spec.dir(&self.host, &self.guest),
+        }
     }
 }
 
@@ -127,6 +137,29 @@ impl FromStr for Bound {
             _ => Err(format!(
                 "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores"
             )),
+        }
+    }
+}
+
+impl Bound {
+    /// Sets it for every actor of a host, or for the host, if it is one of those.
+    pub(crate) fn apply(self, builder: HostBuilder) -> HostBuilder {
+        match self {
+            Self::Memory(bytes) => builder.memory(bytes),
+            Self::Contexts(count) => builder.contexts(count),
+            Self::Children(count) => builder.children(count),
+            Self::Actors(count) => builder.max_actors(count),
+            Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
+        }
+    }
+
+    /// Sets it for an actor with all below it, if it is one of those.
+    pub(crate) fn share(self, budget: Budget) -> Budget {
+        match self {
+            Self::BudgetMemory(bytes) => budget.memory(bytes),
+            Self::BudgetActors(count) => budget.actors(count),
+            Self::Cores(cores) => budget.cpu(cores),
+            Self::Memory(_) | Self::Contexts(_) | Self::Children(_) | Self::Actors(_) => budget,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the user can do about a failure: which option would have helped.
 
+use std::path::Path;
+
 use ciborium::Value;
 use steading::{EndpointInfo, EndpointKind, Error, ErrorKind};
 
@@ -7,6 +9,40 @@ use super::ActorArgs;
 use super::endpoints;
 use super::failure::Failure;
 use super::values;
+
+/// As [`explain`], for actors whose grants are in a file.
+pub(crate) fn explain_manifest(failure: Failure, manifest: &Path) -> Failure {
+    let Some(error) = failure.error.clone().filter(|_| failure.hint.is_none()) else {
+        return failure;
+    };
+    let error = error.members().first().unwrap_or(&error);
+    match in_manifest(error) {
+        Some(line) => failure.hint(format!("in {}, {line}", manifest.display())),
+        None => failure,
+    }
+}
+
+/// The line that would have helped.
+fn in_manifest(error: &Error) -> Option<String> {
+    let text = error.to_string();
+    Some(match error.kind() {
+        ErrorKind::Limit(limit) => match &*limit {
+            "memory" | "contexts" | "children" | "actors" => format!("`{limit} = …` below [limits] sets it"),
+            "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
+            "budget-actors" => "`budget = { actors = … }` of the actor sets it".to_owned(),
+            _ => return of_limit(&limit),
+        },
+        ErrorKind::Killed => "`grace = …` gives a cancelled task longer to end by itself".to_owned(),
+        ErrorKind::SpawnFailed if text.contains("was granted to") => {
+            "`components = [\"…\"]` of the actor lets it run one".to_owned()
+        }
+        ErrorKind::EndpointError | ErrorKind::Panic => match of_grants(&text, 0, 0)? {
+            hint if hint.contains("variable") => "`env = { NAME = \"…\" }` of the actor sets one".to_owned(),
+            _ => "`dirs = [\"HOST[:GUEST][:ro|:rw]\"]` of the actor grants a directory".to_owned(),
+        },
+        _ => return None,
+    })
+}
 
 /// What was asked for.
 pub(crate) struct Asked<'a> {

@@ -5,6 +5,7 @@
 //! `values.rs` turns JSON into payloads and back, `failure.rs` knows the exit codes. Nothing outside
 //! this folder prints.
 
+mod app;
 mod build;
 mod call;
 mod doctor;
@@ -13,6 +14,7 @@ mod failure;
 mod grants;
 mod hints;
 mod inspect;
+mod manifest;
 mod new;
 mod output;
 mod run;
@@ -171,7 +173,8 @@ struct DoctorArgs {
 /// Which actor to start, and what to give it.
 #[derive(Debug, Args)]
 struct ActorArgs {
-    /// A component, or the folder of a guest crate, which is built first.
+    /// A component; or the folder of a guest crate, which is built first; or, for `run`, a manifest
+    /// (`steading.toml`), which says all else.
     path: PathBuf,
     /// Grant a directory, as HOST[:GUEST][:ro|:rw]; read-only by default, seen by the actor under the
     /// path given.

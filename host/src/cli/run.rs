@@ -5,16 +5,20 @@ use steading::config::Stdio;
 use steading::{Context, EndpointInfo, EndpointKind, Portal};
 
 use super::RunArgs;
+use super::app;
 use super::endpoints;
 use super::failure::{Exit, Result};
 use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
-use super::session::Session;
+use super::session::Lone;
 use super::signals::Interrupts;
 use super::values::{self, Json};
 
 pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
-    let session = Session::open(&args.actor, Stdio::Inherit, output, interrupts)?;
+    if let Some(manifest) = app::manifest_at(&args.actor.path) {
+        return app::run(&manifest, &args, output, interrupts);
+    }
+    let session = Lone::open(&args.actor, Stdio::Inherit, output, interrupts)?;
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::run_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &args.args);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use steading::config::{Stdio, Workers};
-use steading::{Budget, Code, Error, ErrorKind, Host, HostBuilder, Portal, Spec};
+use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, Nursery, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
 use super::failure::{Exit, Failure, Result};
-use super::grants::Bound;
+use super::grants::WorkersChoice;
 use super::output::Output;
 use super::signals::Interrupts;
 use super::tree::Watch;
@@ -19,16 +19,40 @@ const ACTORS: u32 = 1024;
 /// How long is waited for stragglers once the root has ended; it ends last, so this is a net.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
-/// A host that is ready to start the actor the user asked for.
+/// What a session is made of.
+pub(crate) struct Setup {
+    pub(crate) builder: HostBuilder,
+    pub(crate) workers: Option<WorkersChoice>,
+    stdio: Stdio,
+    watch: Watch,
+}
+
+impl Setup {
+    pub(crate) fn of(args: &ActorArgs, stdio: Stdio, output: Output) -> Self {
+        Self {
+            builder: configured(args),
+            workers: args.workers,
+            stdio,
+            watch: Watch::of(args, output),
+        }
+    }
+}
+
+/// A host for the length of a command.
 pub(crate) struct Session {
     runtime: tokio::runtime::Runtime,
     host: Host,
-    pub(crate) code: Code,
     interrupts: Interrupts,
     watch: Watch,
 }
 
-impl Session {
+/// A session that is ready to start the actor the user asked for.
+pub(crate) struct Lone {
+    session: Session,
+    pub(crate) code: Code,
+}
+
+impl Lone {
     /// Builds what has to be built and loads what has to be loaded.
     pub(crate) fn open(args: &ActorArgs, stdio: Stdio, output: Output, interrupts: Interrupts) -> Result<Self> {
         let guest = build::guest(&args.path, output, &interrupts)?;
@@ -37,31 +61,18 @@ impl Session {
             .iter()
             .map(|component| build::guest(&component.path, output, &interrupts));
         let children = children.collect::<Result<Vec<_>>>()?;
-        let workers = workers(args, &guest, &children);
-        let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
-        let entered = runtime.enter();
-        // On shared workers the guests are the user's own, and trusted not to open what blocks.
-        let inline = workers == Workers::Shared;
-        let watch = Watch::of(args, output);
-        let host = configured(args)
-            .history(watch.history())
-            .stdio(stdio)
-            .workers(workers)
-            .inline_files(inline)
-            .build();
-        let host = host.map_err(|error| Failure::load(error.to_string()))?;
-        let code = load(&host, &guest)?;
+        let all = std::iter::once(&guest).chain(&children);
+        let session = Session::start(Setup::of(args, stdio, output), all, interrupts)?;
+        let code = load(&guest, || session.host.load(&guest.wasm))?;
         for (component, guest) in args.component.iter().zip(&children) {
-            host.load_as(&component.name, &guest.wasm)?;
+            session.load_as(&component.name, guest)?;
         }
-        drop(entered);
-        Ok(Self {
-            runtime,
-            host,
-            code,
-            interrupts,
-            watch,
-        })
+        Ok(Self { session, code })
+    }
+
+    /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
+    pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
+        self.session.root(async |nursery| one_actor(&nursery, spec, body).await)
     }
 
     /// What the actor is started with.
@@ -76,23 +87,53 @@ impl Session {
             name
         };
         let mut spec = self.code.spec(&name).arg(name.clone());
-        for dir in &args.dir {
-            spec = match dir.writable {
-                true => spec.dir_writable(&dir.host, &dir.guest),
-                false => spec.dir(&dir.host, &dir.guest),
-            };
-        }
+        spec = args.dir.iter().fold(spec, |spec, dir| dir.grant(spec));
         spec = argv.iter().fold(spec, Spec::arg);
-        spec.budget = args.limit.iter().fold(spec.budget, budget);
+        spec.budget = args.limit.iter().fold(spec.budget, |budget, bound| bound.share(budget));
         spec.clock = args.clock.map(|choice| choice.0);
         spec.seed = args.seed;
         args.env
             .iter()
             .fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))
     }
+}
 
-    /// Starts the actor, runs `body`, and ends the actor. When this returns, nothing is left of it.
-    pub(crate) fn run<T>(self, spec: Spec, body: impl AsyncFnOnce(Portal) -> steading::Result<T>) -> Result<(T, Exit)> {
+impl Session {
+    /// A host on which these guests are to run.
+    pub(crate) fn start<'a>(
+        setup: Setup,
+        guests: impl IntoIterator<Item = &'a Guest>,
+        interrupts: Interrupts,
+    ) -> Result<Self> {
+        let workers = workers(setup.workers, guests);
+        let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
+        let entered = runtime.enter();
+        // On shared workers the guests are the user's own, and trusted not to open what blocks.
+        let inline = workers == Workers::Shared;
+        let host = setup
+            .builder
+            .history(setup.watch.history())
+            .stdio(setup.stdio)
+            .workers(workers)
+            .inline_files(inline)
+            .build();
+        let host = host.map_err(|error| Failure::load(error.to_string()))?;
+        drop(entered);
+        Ok(Self {
+            runtime,
+            host,
+            interrupts,
+            watch: setup.watch,
+        })
+    }
+
+    /// Loads a guest, and lets actors start it by this name.
+    pub(crate) fn load_as(&self, name: &str, guest: &Guest) -> Result<Code> {
+        load(guest, || self.host.load_as(name, &guest.wasm))
+    }
+
+    /// Runs `body` in a root. When this returns, nothing is left of it.
+    pub(crate) fn root<T>(self, body: impl AsyncFnOnce(Nursery) -> steading::Result<T>) -> Result<(T, Exit)> {
         self.interrupts.hand_to(self.host.clone());
         let result = self.runtime.block_on(async {
             let root = self.host.root(async |nursery| {
@@ -100,7 +141,7 @@ impl Session {
                 if self.interrupts.count() > 0 {
                     self.host.interrupt();
                 }
-                one_actor(&nursery, spec, body).await
+                body(nursery).await
             });
             let result = tokio::select! {
                 result = root => result,
@@ -124,7 +165,7 @@ impl Session {
 }
 
 async fn one_actor<T>(
-    nursery: &steading::Nursery,
+    nursery: &Nursery,
     spec: Spec,
     body: impl AsyncFnOnce(Portal) -> steading::Result<T>,
 ) -> steading::Result<T> {
@@ -150,9 +191,9 @@ fn interrupted(error: Error, count: u32) -> Failure {
 }
 
 /// Crates built here are the user's own; what comes from elsewhere may hog its thread.
-fn workers(args: &ActorArgs, guest: &Guest, children: &[Guest]) -> Workers {
-    let own = guest.built && children.iter().all(|child| child.built);
-    match args.workers {
+fn workers<'a>(choice: Option<WorkersChoice>, guests: impl IntoIterator<Item = &'a Guest>) -> Workers {
+    let own = guests.into_iter().all(|guest| guest.built);
+    match choice {
         Some(choice) => choice.0,
         None if own => Workers::Shared,
         None => Workers::Dedicated(parallelism()),
@@ -179,29 +220,13 @@ fn configured(args: &ActorArgs) -> HostBuilder {
         .map(Duration::from_millis)
         .into_iter()
         .fold(Host::builder().max_actors(ACTORS), HostBuilder::cancel_grace);
-    args.limit.iter().fold(builder, |builder, bound| match *bound {
-        Bound::Memory(bytes) => builder.memory(bytes),
-        Bound::Contexts(count) => builder.contexts(count),
-        Bound::Children(count) => builder.children(count),
-        Bound::Actors(count) => builder.max_actors(count),
-        // Of the actor, not of the host.
-        Bound::BudgetMemory(_) | Bound::BudgetActors(_) | Bound::Cores(_) => builder,
-    })
-}
-
-fn budget(budget: Budget, bound: &Bound) -> Budget {
-    match *bound {
-        Bound::BudgetMemory(bytes) => budget.memory(bytes),
-        Bound::BudgetActors(count) => budget.actors(count),
-        Bound::Cores(cores) => budget.cpu(cores),
-        Bound::Memory(_) | Bound::Contexts(_) | Bound::Children(_) | Bound::Actors(_) => budget,
-    }
+    args.limit.iter().fold(builder, |builder, bound| bound.apply(builder))
 }
 
 /// Loads a guest, and says so if that took a compilation.
-fn load(host: &Host, guest: &Guest) -> Result<Code> {
+fn load(guest: &Guest, load: impl FnOnce() -> std::result::Result<Code, LoadError>) -> Result<Code> {
     let begun = std::time::Instant::now();
-    let code = host.load(&guest.wasm)?;
+    let code = load()?;
     tracing::info!(path = %guest.wasm.display(), cached = code.is_cached(), "loaded in {:.1?}", begun.elapsed());
     Ok(code)
 }

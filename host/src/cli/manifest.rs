@@ -1,0 +1,437 @@
+//! `steading.toml`: a whole application in one file, read and checked.
+//!
+//! What is not written is not granted. Paths are relative to the file, values are spelled as on the command
+//! line; what is wrong is told with the line it is on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
+
+use super::failure::{Failure, Result};
+use super::grants::{Bound, ClockChoice, Dir, WorkersChoice};
+
+/// The file's name, where a folder is given.
+pub(crate) const FILE: &str = "steading.toml";
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// Who is concerned when an actor fails.
+    #[serde(default)]
+    strategy: Strategy,
+    pub(crate) workers: Option<Parsed<WorkersChoice>>,
+    grace: Option<Parsed<Span>>,
+    /// Of each actor, as `--limit`.
+    #[serde(default)]
+    limits: Limits,
+    /// Of all actors together.
+    #[serde(default)]
+    total: Shares,
+    /// By the names under which actors start them.
+    #[serde(default)]
+    pub(crate) components: BTreeMap<String, PathBuf>,
+    #[serde(default, rename = "actor")]
+    pub(crate) actors: Vec<Actor>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Strategy {
+    #[default]
+    OneCancelsAll,
+    OneForOne,
+    OneForAll,
+    RestForOne,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Limits {
+    memory: Option<Amount>,
+    contexts: Option<Amount>,
+    children: Option<Amount>,
+    actors: Option<Amount>,
+}
+
+/// A budget.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Shares {
+    memory: Option<Amount>,
+    actors: Option<Amount>,
+    cores: Option<Amount>,
+}
+
+/// An actor of the root's, and what it is granted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Actor {
+    pub(crate) name: String,
+    pub(crate) component: String,
+    #[serde(default = "main")]
+    pub(crate) endpoint: String,
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    #[serde(default)]
+    dirs: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Variables of the user's that are handed on.
+    #[serde(default)]
+    inherit_env: Vec<String>,
+    /// Components it, and what it starts, may run; none but its own if absent.
+    #[serde(default)]
+    components: Vec<String>,
+    memory: Option<Amount>,
+    children: Option<u32>,
+    #[serde(default)]
+    budget: Shares,
+    clock: Option<Parsed<ClockChoice>>,
+    seed: Option<u64>,
+    log: Option<Level>,
+    restart: Option<RestartTable>,
+}
+
+fn main() -> String {
+    "main".to_owned()
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RestartTable {
+    when: When,
+    times: Option<u32>,
+    within: Option<Parsed<Span>>,
+    /// The second wait, and the longest.
+    backoff: Option<(Parsed<Span>, Parsed<Span>)>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum When {
+    Transient,
+    Permanent,
+}
+
+/// A value that is spelled as on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<'de, T: FromStr<Err = String>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let Amount(text) = Amount::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A number, or a text such as `64MiB`.
+#[derive(Debug)]
+struct Amount(String);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number or a text such as \"64MiB\"")]
+        enum Either {
+            Whole(i64),
+            Part(f64),
+            Text(String),
+        }
+        Ok(Self(match Either::deserialize(deserializer)? {
+            Either::Whole(number) => number.to_string(),
+            Either::Part(number) => number.to_string(),
+            Either::Text(text) => text,
+        }))
+    }
+}
+
+/// `500ms`, `5s` or `2m`; a bare number is milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = match text[digits.len()..].trim() {
+            "" | "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            unit => return Err(format!("`{unit}` is not a unit of time; use ms, s or m")),
+        };
+        let count: u64 = digits
+            .parse()
+            .map_err(|_| format!("`{text}` is not a time, such as 500ms"))?;
+        Ok(Self(Duration::from_millis(count.saturating_mul(unit))))
+    }
+}
+
+impl Manifest {
+    /// Reads the file, and makes its paths relative to where the user is.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let wrong = |why: String| Failure::usage(format!("{}: {}", path.display(), why.trim_end()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let mut manifest: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for component in manifest.components.values_mut() {
+            *component = beside(folder, component);
+        }
+        manifest.check().map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.actors.is_empty() {
+            return Err("it has no [[actor]], and so nothing to run".to_owned());
+        }
+        for (i, actor) in self.actors.iter().enumerate() {
+            if self.actors[..i].iter().any(|earlier| earlier.name == actor.name) {
+                return Err(format!("two actors are called `{}`", actor.name));
+            }
+            let named = std::iter::once(&actor.component).chain(&actor.components);
+            for component in named.filter(|name| !self.components.contains_key(*name)) {
+                return Err(format!("actor `{}`: [components] has no `{component}`", actor.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A host with the limits of the file.
+    pub(crate) fn configure(&self, builder: HostBuilder) -> Result<HostBuilder> {
+        let builder = builder.total(self.total.budget("total")?);
+        let builder = self
+            .grace
+            .iter()
+            .fold(builder, |builder, grace| builder.cancel_grace(grace.0.0));
+        let limits = &self.limits;
+        let bounds = [
+            ("memory", &limits.memory),
+            ("contexts", &limits.contexts),
+            ("children", &limits.children),
+            ("actors", &limits.actors),
+        ];
+        let given = bounds
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.into_iter().try_fold(builder, |builder, (name, value)| {
+            Ok(bound("limits", name, value)?.apply(builder))
+        })
+    }
+
+    /// What the actors' nursery does when one of them fails.
+    pub(crate) fn supervisor(&self) -> Supervisor {
+        match self.strategy {
+            Strategy::OneCancelsAll => Supervisor::one_cancels_all(),
+            Strategy::OneForOne => Supervisor::one_for_one(),
+            Strategy::OneForAll => Supervisor::one_for_all(),
+            Strategy::RestForOne => Supervisor::rest_for_one(),
+        }
+    }
+}
+
+impl Actor {
+    /// What it is started with. `folder` is where the manifest is.
+    pub(crate) fn spec(&self, spec: Spec, folder: &Path) -> Result<Spec> {
+        let about = format!("actor `{}`", self.name);
+        let mut spec = spec.arg(&self.name).components(&self.components);
+        for text in &self.dirs {
+            let dir = directory(folder, text).map_err(|why| Failure::usage(format!("{about}: dirs: {why}")))?;
+            spec = dir.grant(spec);
+        }
+        for name in &self.inherit_env {
+            let value = std::env::var(name);
+            let value = value.map_err(|_| Failure::usage(format!("{about}: inherit-env: `{name}` is not set here")))?;
+            spec = spec.env(name, value);
+        }
+        let variables = self.env.iter();
+        spec = variables.fold(spec, |spec, (name, value)| spec.env(name, value));
+        spec = self.args.iter().fold(spec, Spec::arg);
+        if let Some(memory) = &self.memory
+            && let Bound::Memory(bytes) = bound(&about, "memory", memory)?
+        {
+            spec = spec.memory(bytes);
+        }
+        spec.budget = self.budget.budget(&format!("{about}: budget"))?;
+        spec.children = self.children;
+        spec.clock = self.clock.map(|clock| clock.0.0);
+        spec.seed = self.seed;
+        spec.log_level = self.log.map(Level::level);
+        Ok(match &self.restart {
+            Some(table) => spec.restart(table.restart()),
+            None => spec,
+        })
+    }
+}
+
+impl Level {
+    fn level(self) -> steading::Level {
+        match self {
+            Self::Error => steading::Level::Error,
+            Self::Warn => steading::Level::Warn,
+            Self::Info => steading::Level::Info,
+            Self::Debug => steading::Level::Debug,
+            Self::Trace => steading::Level::Trace,
+        }
+    }
+}
+
+impl RestartTable {
+    fn restart(&self) -> Restart {
+        let restart = match self.when {
+            When::Transient => Restart::transient(),
+            When::Permanent => Restart::permanent(),
+        };
+        let within = self.within.map_or(Duration::from_secs(5), |span| span.0.0);
+        let restart = self
+            .times
+            .into_iter()
+            .fold(restart, |restart, times| restart.intensity(times, within));
+        let backoff = self.backoff.iter();
+        backoff.fold(restart, |restart, (first, most)| restart.backoff(first.0.0, most.0.0))
+    }
+}
+
+impl Shares {
+    fn budget(&self, about: &str) -> Result<Budget> {
+        let bounds = [
+            ("budget-memory", &self.memory),
+            ("budget-actors", &self.actors),
+            ("cores", &self.cores),
+        ];
+        let given = bounds
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.into_iter().try_fold(Budget::default(), |budget, (name, value)| {
+            Ok(bound(about, name, value)?.share(budget))
+        })
+    }
+}
+
+fn bound(about: &str, name: &str, value: &Amount) -> Result<Bound> {
+    let bound = format!("{name}={}", value.0).parse();
+    bound.map_err(|why: String| Failure::usage(format!("{about}: {}: {why}", name.trim_start_matches("budget-"))))
+}
+
+fn directory(folder: &Path, text: &str) -> std::result::Result<Dir, String> {
+    let (path, rest) = text.split_once(':').unwrap_or((text, ""));
+    let guest = if rest.is_empty() || rest == "ro" || rest == "rw" {
+        format!("{path}:")
+    } else {
+        String::new()
+    };
+    format!("{}:{guest}{rest}", beside(folder, Path::new(path)).display())
+        .trim_end_matches(':')
+        .parse()
+}
+
+/// A path of the manifest's, from where the user is.
+fn beside(folder: &Path, path: &Path) -> PathBuf {
+    match folder.as_os_str().is_empty() {
+        true => path.to_owned(),
+        false => folder.join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        let manifest = toml::from_str::<Manifest>(text).map_err(|error| error.to_string());
+        manifest.and_then(|manifest| manifest.check()).expect_err("it is wrong")
+    }
+
+    const ONE: &str = "[components]\nc = \"c.wasm\"\n[[actor]]\nname = \"a\"\ncomponent = \"c\"\n";
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, says) in [
+            ("", "no [[actor]]"),
+            ("[[actor]]\nname = \"a\"", "missing field `component`"),
+            ("[[actor]]\nname = \"a\"\ncomponent = \"b\"", "[components] has no `b`"),
+            ("colour = 3", "unknown field `colour`"),
+            (&format!("{ONE}componets = []"), "line 6"),
+            (&format!("{ONE}components = [\"d\"]"), "[components] has no `d`"),
+            (
+                &format!("{ONE}[[actor]]\nname = \"a\"\ncomponent = \"c\""),
+                "two actors are called `a`",
+            ),
+            (
+                &format!("{ONE}clock = \"exact\""),
+                "expected `real`, `coarse` or `frozen`",
+            ),
+            (&format!("grace = \"5h\"\n{ONE}"), "use ms, s or m"),
+            (&format!("workers = 0\n{ONE}"), "`shared` or a number of threads"),
+            (&format!("{ONE}memory = []"), "a number or a text"),
+        ] {
+            assert!(wrong(text).contains(says), "{text}: {}", wrong(text));
+        }
+    }
+
+    #[test]
+    fn values_are_spelled_as_on_the_command_line() {
+        let text = format!("{ONE}memory = \"1MiB\"\nbudget = {{ memory = 65536, cores = 0.5, actors = 3 }}\n");
+        let manifest: Manifest = toml::from_str(&text).expect("it is right");
+        let spec = manifest.actors[0]
+            .spec(Spec::this_component("a"), Path::new(""))
+            .expect("it is right");
+        assert_eq!(spec.memory, Some(1 << 20));
+        assert_eq!(spec.budget, Budget::default().memory(65536).actors(3).cpu(0.5));
+        assert_eq!(spec.components, Some(Vec::new()), "what is not granted is not");
+        let text = format!("{ONE}memory = \"1KiB\"\n");
+        let manifest: Manifest = toml::from_str(&text).expect("its shape is right");
+        let failure = manifest.actors[0]
+            .spec(Spec::this_component("a"), Path::new(""))
+            .expect_err("too small");
+        assert!(
+            failure
+                .message
+                .starts_with("actor `a`: memory: 1024 bytes is out of range"),
+            "{}",
+            failure.message
+        );
+    }
+
+    #[test]
+    fn directories_are_beside_the_file() {
+        for (text, host, guest, writable) in [
+            (".", "/tmp/.", ".", false),
+            (".:rw", "/tmp/.", ".", true),
+            (".:/data", "/tmp/.", "/data", false),
+            (".:/data:rw", "/tmp/.", "/data", true),
+            ("/proc:/p", "/proc", "/p", false),
+        ] {
+            let dir = directory(Path::new("/tmp"), text).expect(text);
+            assert_eq!(
+                (&*dir.host, &*dir.guest, dir.writable),
+                (host, guest, writable),
+                "{text}"
+            );
+        }
+        assert!(directory(Path::new("/tmp"), "no-such").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, ms) in [("500", 500), ("500ms", 500), ("5s", 5_000), ("2 m", 120_000)] {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_millis(ms))), "{text}");
+        }
+        assert!("s".parse::<Span>().is_err() && "-1s".parse::<Span>().is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! `steading run steading.toml`: what it says is what happens, and what it does not say does not.
+
+use std::fs;
+use std::path::Path;
+
+use steading_test_artifacts::{BUDGETS, FILES, VALUES};
+
+use crate::steading::{Transcript, steading};
+
+/// A manifest in a folder of its own.
+struct Manifest(tempfile::TempDir);
+
+impl Manifest {
+    fn new(actors: &str) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let path = |path: &str| Path::new(path).display().to_string();
+        let components = [("budgets", BUDGETS), ("files", FILES), ("values", VALUES)];
+        let components = components.map(|(name, file)| format!("{name} = {:?}\n", path(file)));
+        let text = format!("{actors}\n[components]\n{}", components.concat());
+        fs::write(folder.path().join("steading.toml"), text).expect("the folder can be written");
+        Self(folder)
+    }
+
+    fn run(&self, options: &[&str]) -> Transcript {
+        let path = self.0.path().join("steading.toml").display().to_string();
+        steading(&[&["run"], options, &[&path]].concat())
+    }
+}
+
+const ADD: &str = "endpoint = \"add\"\ncomponent = \"values\"\n";
+
+#[test]
+fn results_have_the_names_of_their_actors() {
+    let two = Manifest::new(&format!(
+        "[[actor]]\nname = \"b\"\n{ADD}args = [\"1\", \"2\"]\n[[actor]]\nname = \"a\"\n{ADD}args = [\"3\", \"4\"]\n"
+    ));
+    assert_eq!(two.run(&[]).exits(0).out, "b: 3\na: 7\n", "in the order of the file");
+    let json = two.run(&["--json"]).exits(0).json();
+    assert_eq!(json, serde_json::json!({ "results": { "a": 7, "b": 3 } }));
+    let one = Manifest::new(&format!("[[actor]]\nname = \"b\"\n{ADD}args = [\"1\", \"2\"]\n"));
+    assert_eq!(one.run(&[]).exits(0).out, "3\n");
+}
+
+#[test]
+fn an_actor_runs_no_component_it_was_not_granted() {
+    let start = "[[actor]]\nname = \"a\"\ncomponent = \"budgets\"\nendpoint = \"start\"\nargs = ['\"values\"']\n";
+    Manifest::new(start).run(&[]).exits(3).complains(&[
+        "no component `values` was granted to a@",
+        "`components = [\"…\"]` of the actor",
+    ]);
+    Manifest::new(&format!("{start}components = [\"values\"]\n"))
+        .run(&[])
+        .exits(0);
+}
+
+#[test]
+fn a_budget_holds_for_an_actor_and_all_it_starts() {
+    let brood = "[[actor]]\nname = \"a\"\ncomponent = \"budgets\"\nendpoint = \"brood\"\nargs = [\"3\", \"0\"]\n";
+    Manifest::new(&format!("{brood}budget = {{ actors = 4 }}\n"))
+        .run(&[])
+        .exits(0);
+    Manifest::new(&format!("{brood}budget = {{ actors = 3 }}\n"))
+        .run(&[])
+        .exits(5)
+        .complains(&["3 actors in all", "`budget = { actors = … }`"]);
+    Manifest::new(&format!("{brood}children = 2\n"))
+        .run(&[])
+        .exits(5)
+        .complains(&["children"]);
+    Manifest::new(&format!("total = {{ actors = 2 }}\n{brood}"))
+        .run(&[])
+        .exits(5)
+        .complains(&["this host may have 2 actors in all"]);
+}
+
+#[test]
+fn what_is_granted_on_the_command_line_is_refused() {
+    let one = Manifest::new(&format!("[[actor]]\nname = \"b\"\n{ADD}args = [\"1\", \"2\"]\n"));
+    one.run(&["--dir", "."])
+        .exits(2)
+        .complains(&["--dir cannot be given here"]);
+    assert_eq!(one.run(&["--stats"]).exits(0).out, "3\n", "what only looks is not");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_the_line() {
+    let wrong = |text: &str| Manifest::new(text).run(&[]).exits(2);
+    wrong("colour = 3\n").complains(&["steading.toml", "line 1", "unknown field `colour`"]);
+    wrong("[[actor]]\nname = \"a\"\ncomponent = \"hats\"\n").complains(&["[components] has no `hats`"]);
+    wrong("[[actor]]\nname = \"a\"\ncomponent = \"values\"\nendpoint = \"fly\"\n")
+        .complains(&["actor `a`", "no endpoint `fly`; it has:"]);
+    steading(&["run", "no-such.toml"])
+        .exits(2)
+        .complains(&["no-such.toml", "No such file"]);
+}
