@@ -243,6 +243,7 @@ fn error_kind(kind: types::ErrorKind) -> ErrorKind {
         K::SpawnFailed => ErrorKind::SpawnFailed,
         K::InvalidOperation => ErrorKind::InvalidOperation,
         K::Internal => ErrorKind::Internal,
+        K::Deadlock => ErrorKind::Deadlock,
     }
 }
 
@@ -266,6 +267,7 @@ fn error_kind_back(kind: ErrorKind) -> types::ErrorKind {
         ErrorKind::SpawnFailed => K::SpawnFailed,
         ErrorKind::InvalidOperation => K::InvalidOperation,
         ErrorKind::Internal => K::Internal,
+        ErrorKind::Deadlock => K::Deadlock,
     }
 }
 

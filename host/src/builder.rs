@@ -9,7 +9,7 @@ use steading_proto::Limits;
 use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
-use crate::config::{Stdio, Workers};
+use crate::config::{Deadlocks, Stdio, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
@@ -25,6 +25,7 @@ pub struct HostBuilder {
     budget: Budget,
     total: Budget,
     clock: Clock,
+    deadlocks: Deadlocks,
     limits: Limits,
     encode_frames: bool,
     inline_files: bool,
@@ -44,6 +45,7 @@ impl Default for HostBuilder {
                 .actors(crate::backend::wasm::limits::BUDGET_ACTORS),
             total: Budget::default(),
             clock: Clock::default(),
+            deadlocks: Deadlocks::default(),
             limits: Limits::DEFAULT,
             encode_frames: false,
             inline_files: false,
@@ -90,6 +92,13 @@ impl HostBuilder {
     /// How well guests can tell the time, unless their [`Spec`] says otherwise. Default: to the millisecond.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What is done about guests' tasks that wait for each other in a circle. Default: nothing. See [`Deadlocks`] for
+    /// when to switch it on.
+    pub fn deadlocks(mut self, deadlocks: Deadlocks) -> Self {
+        self.deadlocks = deadlocks;
         self
     }
 
@@ -180,6 +189,7 @@ impl HostBuilder {
             budget: self.total,
             guest_budget: self.budget,
             guest_clock: self.clock,
+            deadlocks: self.deadlocks,
             limits: self.limits,
             native_limits,
             encode_frames: self.encode_frames,

@@ -1,6 +1,6 @@
 //! What went wrong, as people and as programs read it.
 
-use steading_test_artifacts::CONFORMANCE;
+use steading_test_artifacts::{CONFORMANCE, DEADLOCKS};
 
 use crate::steading::{command, finish, steading};
 
@@ -49,6 +49,17 @@ fn programs_read_each_failure_with_all_that_is_known_of_it() {
         "{json}"
     );
     assert!(json["error"].get("cause").is_none() && json["error"].get("omitted").is_none());
+}
+
+#[test]
+fn tasks_that_wait_in_a_circle_are_told_so() {
+    steading(&["call", DEADLOCKS, "both_read"]).exits(1).complains(&[
+        "deadlock in child@",
+        "`listen` of child@",
+        "waits for a message from deadlocks@",
+    ]);
+    let json = steading(&["call", "--json", DEADLOCKS, "both_read"]).exits(1).json();
+    assert_eq!(json["error"]["kind"], "deadlock", "{json}");
 }
 
 #[test]

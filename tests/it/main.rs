@@ -4,6 +4,7 @@ mod budgets;
 mod closing;
 mod conformance;
 mod credit;
+mod deadlocks;
 mod errors;
 mod examples;
 mod files;

@@ -61,6 +61,10 @@ pub enum ErrorKind {
     /// A fault of the host's own.
     #[n(16)]
     Internal,
+    /// The task waited in a circle: for another that waited, by however many between, for this one. The text
+    /// names them all.
+    #[n(17)]
+    Deadlock,
 }
 
 impl fmt::Display for ErrorKind {
@@ -83,6 +87,7 @@ impl fmt::Display for ErrorKind {
             Self::SpawnFailed => f.write_str("spawn failed"),
             Self::InvalidOperation => f.write_str("invalid operation"),
             Self::Internal => f.write_str("internal fault"),
+            Self::Deadlock => f.write_str("deadlock"),
         }
     }
 }

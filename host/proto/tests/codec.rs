@@ -59,6 +59,7 @@ fn kind() -> impl Strategy<Value = ErrorKind> {
             ErrorKind::SpawnFailed,
             ErrorKind::InvalidOperation,
             ErrorKind::Internal,
+            ErrorKind::Deadlock,
         ]),
         ".{0,9}".prop_map(ErrorKind::Trap),
         ".{0,9}".prop_map(ErrorKind::Limit),

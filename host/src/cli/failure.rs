@@ -196,6 +196,7 @@ fn kind_name(kind: &ErrorKind) -> &'static str {
         ErrorKind::SpawnFailed => "spawn-failed",
         ErrorKind::InvalidOperation => "invalid-operation",
         ErrorKind::Internal => "internal",
+        ErrorKind::Deadlock => "deadlock",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steading::config::{Stdio, Workers};
+use steading::config::{Deadlocks, Stdio, Workers};
 use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, Nursery, Portal, Spec};
 
 use super::ActorArgs;
@@ -113,6 +113,8 @@ impl Session {
         let host = setup
             .builder
             .history(setup.watch.history())
+            // The command waits for its calls, and does nothing else.
+            .deadlocks(Deadlocks::Break)
             .stdio(setup.stdio)
             .workers(workers)
             .inline_files(inline)

@@ -239,6 +239,15 @@ impl Cell {
         Some((state.asleep_until, state.crowded_peers()))
     }
 
+    /// Whether nothing will happen here until somebody sends something: no turn, no timer, nothing on its way in or
+    /// out.
+    pub(crate) fn is_still(&self) -> bool {
+        let state = self.lock();
+        let asleep = state.asleep_until > 0 && !state.has_work() && state.deferred.is_empty();
+        let is_timed = self.timer().is_some() || state.core.awaits_time();
+        asleep && !is_timed && self.usage.running_since().is_none() && self.inbox.is_empty()
+    }
+
     /// Whether the actor's own timer is due; it is then unset.
     pub(crate) fn timer_due(&self, now: u64) -> bool {
         let due = now >= self.wake_at.load(Ordering::Relaxed);

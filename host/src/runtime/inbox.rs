@@ -130,6 +130,12 @@ impl Inbox {
         self.reader.wake();
     }
 
+    /// Whether nothing waits to be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        let queue = self.lock();
+        queue.control.is_empty() && queue.data.is_empty() && !queue.nudged
+    }
+
     /// Bytes of payloads that wait to be read.
     pub(crate) fn bytes(&self) -> u64 {
         let queue = self.lock();

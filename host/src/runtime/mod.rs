@@ -9,6 +9,7 @@
 pub(crate) mod account;
 pub(crate) mod cell;
 pub(crate) mod children;
+mod deadlock;
 pub(crate) mod driver;
 pub(crate) mod faults;
 pub(crate) mod history;
@@ -33,6 +34,7 @@ use steading_proto::Limits;
 use steading_types::{Budget, Cause, Description, Uuid};
 
 use crate::clock::Clock;
+use crate::config::Deadlocks;
 use account::{Account, Admission, Exceeded};
 use cell::Cell;
 pub use history::Totals;
@@ -68,6 +70,7 @@ pub(crate) struct Runtime {
     living: AtomicUsize,
     idle: tokio::sync::Notify,
     pub(crate) history: history::History,
+    watch: deadlock::Watch,
     /// Counts actors that came or went.
     changes: AtomicU64,
     changed: tokio::sync::Notify,
@@ -86,6 +89,8 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     /// Of actors that are Rust of the embedder.
     pub(crate) native_limits: Limits,
+    /// What is done about tasks that wait in a circle.
+    pub(crate) deadlocks: Deadlocks,
     /// Encode and decode every frame.
     pub(crate) encode_frames: bool,
     /// File operations of guests run on the worker itself.
@@ -139,6 +144,7 @@ impl Runtime {
             living: AtomicUsize::new(0),
             idle: tokio::sync::Notify::new(),
             history: history::History::new(history),
+            watch: deadlock::Watch::default(),
             changes: AtomicU64::new(0),
             changed: tokio::sync::Notify::new(),
         })

@@ -23,6 +23,17 @@ where
     if let Some(around) = try_current() {
         return Err(refused(around.id()));
     }
+    tokio::select! {
+        biased;
+        end = run_alone(runtime, name, stdio, memory, body) => end,
+        () = runtime.watch_for_deadlocks() => unreachable!("it never ends"),
+    }
+}
+
+async fn run_alone<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64, body: F) -> Result<T>
+where
+    F: AsyncFnOnce(Nursery) -> Result<T>,
+{
     let cell = new_root(runtime, name, stdio, memory);
     let (actor, invocation, over) = begin(&cell)?;
     let _mourner = Mourner(&cell);

@@ -198,9 +198,9 @@ pub(super) fn in_order(mut actors: Vec<ActorStatus>) -> Vec<ActorStatus> {
 
 /// What was read of one actor under its lock.
 pub(super) struct Seen<'a> {
-    cell: &'a Arc<Cell>,
+    pub(super) cell: &'a Arc<Cell>,
     stage: &'static str,
-    status: Status<Peer>,
+    pub(super) status: Status<Peer>,
     now: u64,
 }
 
@@ -215,7 +215,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn note_calls(&self, calls: &mut Calls) {
+    pub(super) fn note_calls(&self, calls: &mut Calls) {
         for context in &self.status.contexts {
             if let (Part::Callee { endpoint, kind }, Some(remote)) = (&context.part, context.remote) {
                 calls.insert((context.peer.uuid, remote), (endpoint.clone(), Some(*kind)));

@@ -117,7 +117,7 @@ fn waits_of<P>(me: &ActorId, task: &ContextStatus, status: &Status<P>, calls: &C
 }
 
 /// What a context that the task has opened keeps it waiting for.
-fn call_wait(me: &ActorId, context: &ContextStatus, calls: &Calls) -> Option<Wait> {
+pub(super) fn call_wait(me: &ActorId, context: &ContextStatus, calls: &Calls) -> Option<Wait> {
     let call = calls.get(&(me.uuid, context.key));
     let endpoint = call.map(|(endpoint, _)| endpoint.clone());
     let actor = context.peer.clone();
@@ -129,8 +129,16 @@ fn call_wait(me: &ActorId, context: &ContextStatus, calls: &Calls) -> Option<Wai
     })
 }
 
+/// Whether a task waits for this context, as far as can be told.
+pub(super) fn is_awaited(context: &ContextStatus) -> bool {
+    match context.part {
+        Part::Caller => context.state != "ended",
+        Part::Callee { .. } | Part::Main => stream_wait(context).is_some(),
+    }
+}
+
 /// What a side that is inside its stream waits for: to send without credit, or else to receive.
-fn stream_wait(context: &ContextStatus) -> Option<Wait> {
+pub(super) fn stream_wait(context: &ContextStatus) -> Option<Wait> {
     let actor = context.peer.clone();
     match context.state {
         "streaming" if context.is_blocked => Some(Wait::Credit { actor }),

@@ -65,6 +65,7 @@ pub fn kind(kind: &ErrorKind) -> u8 {
         ErrorKind::SpawnFailed => 14,
         ErrorKind::InvalidOperation => 15,
         ErrorKind::Internal => 16,
+        ErrorKind::Deadlock => 17,
     }
 }
 

@@ -232,6 +232,13 @@ impl<P: Clone> Core<P> {
         (next != NEVER).then_some(next)
     }
 
+    /// Whether anything here happens by itself when its time comes. [`Core::next_deadline`] may name one that has
+    /// moved away. Costs time in proportion to the contexts.
+    pub fn awaits_time(&self) -> bool {
+        let others = self.next_restart.min(self.force.due()).min(self.exit_due());
+        others != NEVER || self.contexts.iter().any(|(_, context)| context.due() != NEVER)
+    }
+
     /// The time at which the commands that follow happen. Time never runs backwards here.
     pub fn at(&mut self, now: u64) -> &mut Self {
         self.now = self.now.max(now);

@@ -116,6 +116,12 @@ impl<P: Clone> Core<P> {
         Ok(())
     }
 
+    /// A task waits for this context and would wait for ever, as the host has found out: whom it waits for waits for
+    /// it. Both sides learn of it, as of a payload that cannot be read.
+    pub fn break_deadlock(&mut self, key: Key, text: String) {
+        self.break_off(key, self.error(ErrorKind::Deadlock, text));
+    }
+
     /// Ends a context by a fault found on this side: the caller says so to the callee and waits for its
     /// end; the callee's task is cancelled, and says it with its last word.
     fn break_off(&mut self, key: Key, mut error: BoxedError) {

@@ -217,6 +217,7 @@ fn kinds_that_only_the_host_may_state_are_plain_endpoint_errors() {
         ErrorKind::NoSuchEndpoint,
         ErrorKind::Limit("memory".into()),
         ErrorKind::Internal,
+        ErrorKind::Deadlock,
         ErrorKind::Overrun,
     ];
     both(|mut w| {

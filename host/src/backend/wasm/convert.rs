@@ -242,6 +242,7 @@ fn lend_kind(kind: &ours::ErrorKind) -> lent::ErrorKind<'_> {
         K::SpawnFailed => lent::ErrorKind::SpawnFailed,
         K::InvalidOperation => lent::ErrorKind::InvalidOperation,
         K::Internal => lent::ErrorKind::Internal,
+        K::Deadlock => lent::ErrorKind::Deadlock,
     }
 }
 
@@ -470,6 +471,7 @@ fn take_kind(kind: owned::ErrorKind) -> ours::ErrorKind {
         K::SpawnFailed => ours::ErrorKind::SpawnFailed,
         K::InvalidOperation => ours::ErrorKind::InvalidOperation,
         K::Internal => ours::ErrorKind::Internal,
+        K::Deadlock => ours::ErrorKind::Deadlock,
     }
 }
 
@@ -545,6 +547,7 @@ fn give_kind(kind: ours::ErrorKind) -> owned::ErrorKind {
         K::SpawnFailed => owned::ErrorKind::SpawnFailed,
         K::InvalidOperation => owned::ErrorKind::InvalidOperation,
         K::Internal => owned::ErrorKind::Internal,
+        K::Deadlock => owned::ErrorKind::Deadlock,
     }
 }
 
