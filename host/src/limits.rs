@@ -1,6 +1,6 @@
 //! The bounds on actors as a table, for operators and `steading doctor`.
 //!
-//! Invents no number: each is read from where it is enforced, `backend::wasm::limits` or the core's.
+//! Invents no number: each is read from where it is enforced, `backend::wasm::limits`, the core's or the runtime's.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use steading_types::Window;
 
 use crate::backend::wasm::limits as wasm;
 use crate::runtime::children::DEPTH;
+use crate::runtime::log;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
 pub const MEMORY: RangeInclusive<u64> = (64 << 10)..=(wasm::MEMORY_MAX as u64);
@@ -47,6 +48,7 @@ pub(crate) fn in_force(limits: &Limits, memory: u64) -> Vec<Limit> {
     let mut all = settable(limits, memory);
     all.extend(of_core(limits));
     all.extend(of_instances());
+    all.extend(of_lines());
     all.extend(of_files());
     all
 }
@@ -96,9 +98,19 @@ fn of_instances() -> Vec<Limit> {
         ("wasm stack", Amount::Bytes(wasm::WASM_STACK as u64)),
         ("turn without waiting", Amount::Time(wasm::TURN)),
         ("component handles", Amount::Count(wasm::COMPONENT_HANDLES as u64)),
+        ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
+        ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
         ("line of output", Amount::Bytes(wasm::LINE as u64)),
+    ])
+}
+
+fn of_lines() -> Vec<Limit> {
+    fixed([
+        ("line of log", Amount::Bytes(log::LINE_BYTES as u64)),
+        ("log in a second", Amount::Bytes(log::BYTES_PER_SECOND)),
+        ("log at once", Amount::Bytes(log::BURST)),
     ])
 }
 

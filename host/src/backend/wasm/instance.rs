@@ -151,7 +151,8 @@ impl Instance {
         self.store.set_epoch_deadline(1);
         let state = self.store.data_mut();
         state.budget.begin_turn();
-        state.stopwatch = Stopwatch::default();
+        state.stopwatch.begin_turn();
+        state.calls = 0;
         Ok(())
     }
 }
@@ -169,6 +170,7 @@ fn store(
     let state = State {
         boundary,
         budget,
+        calls: 0,
         panic: None,
         stopwatch: Stopwatch::default(),
         wasi,
