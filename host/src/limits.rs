@@ -99,6 +99,7 @@ fn of_instances() -> Vec<Limit> {
         ("turn without waiting", Amount::Time(wasm::TURN)),
         ("component handles", Amount::Count(wasm::COMPONENT_HANDLES as u64)),
         ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
+        ("arguments of calls in a turn", Amount::Bytes(wasm::OPENED as u64)),
         ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use steading::{Code, Error, ErrorKind, Host, HostBuilder, Portal, Result, Rung, Spec, nursery, sleep};
 use steading_tests::artifacts::VALUES;
-use steading_tests::story_once;
+use steading_tests::{Line, capture, story_once};
 
 /// The neighbour has its answer by then.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -43,6 +43,8 @@ pub(crate) struct Attack {
     cancelled: bool,
     end: End,
     room: u64,
+    after: Option<Box<dyn Fn()>>,
+    heard: fn(&[Line]),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +64,10 @@ enum End {
     Fails(ErrorKind, &'static str),
     /// The actor dies of it, and its parent hears the same.
     Dies(ErrorKind, &'static str),
+    /// The actor dies of too many calls in a turn, or of its time: which comes first is a matter of the machine.
+    IsStopped,
+    /// The actor was cancelled, with these words.
+    IsCancelled(&'static str),
     /// Asked to end, it ended on this rung.
     Ends(Rung),
     /// It is not even loaded.
@@ -77,6 +83,8 @@ pub(crate) fn attack(endpoint: &'static str) -> Attack {
         cancelled: false,
         end: End::Returns(String::new()),
         room: ROOM,
+        after: None,
+        heard: |_| {},
     }
 }
 
@@ -119,14 +127,41 @@ impl Attack {
         self.dies(ErrorKind::Limit(what.into()), text)
     }
 
+    fn is_cancelled(mut self, text: &'static str) -> Self {
+        self.end = End::IsCancelled(text);
+        self
+    }
+
+    fn is_stopped(mut self) -> Self {
+        self.end = End::IsStopped;
+        self
+    }
+
     fn trap(self, code: &str) -> Self {
         self.dies(ErrorKind::Trap(code.into()), "")
     }
 
     /// It is asked to end after a while.
-    fn ends(mut self, rung: Rung) -> Self {
+    fn cancelled(mut self) -> Self {
         self.cancelled = true;
+        self
+    }
+
+    /// It is asked to end after a while, and ends on this rung.
+    fn ends(mut self, rung: Rung) -> Self {
         self.end = End::Ends(rung);
+        self.cancelled()
+    }
+
+    /// Something to be put in order when it is over.
+    fn after(mut self, after: impl Fn() + 'static) -> Self {
+        self.after = Some(Box::new(after));
+        self
+    }
+
+    /// What was logged meanwhile passes this.
+    fn heard(mut self, heard: fn(&[Line])) -> Self {
+        self.heard = heard;
         self
     }
 
@@ -157,24 +192,26 @@ pub(crate) fn assault_with(
     change: impl Fn(HostBuilder) -> HostBuilder,
     grant: impl Fn(Spec) -> Spec,
 ) {
-    let before = resident();
     story_once(
         |builder| change(builder.cancel_grace(GRACE)),
         async |host| {
             let code = host.load(guest)?;
             host.load_as("neighbour", VALUES)?;
+            let (before, begun) = (resident(), Instant::now());
             for attack in &table {
                 run(host, &code, attack, &grant).await?;
             }
+            drop(capture());
+            let left = resident().saturating_sub(before) >> 20;
+            println!("{} attacks in {:?}, {left} MiB left", table.len(), begun.elapsed());
+            assert!(left <= REMAINS, "{} attacks have left {left} MiB behind", table.len());
             Ok(())
         },
     );
-    let left = resident().saturating_sub(before) >> 20;
-    assert!(left <= REMAINS, "{} attacks have left {left} MiB behind", table.len());
 }
 
 async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) -> Spec) -> Result<()> {
-    let before = resident();
+    let (before, lines) = (resident(), capture());
     let (seen, witness) = beside_a_neighbour(host, async || match own_code(host, code, attack) {
         Ok(code) => strike(grant(code.spec("attacker")), attack).await,
         Err(refused) => Ok(Seen::Unloadable(refused)),
@@ -182,10 +219,20 @@ async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) ->
     .await?;
     let name = format!("{}({:?})", attack.endpoint, attack.args);
     let grown = witness.peak.saturating_sub(before) >> 20;
-    println!("{name}: neighbour waited {:?} at most, {grown} MiB more", witness.longest);
+    println!(
+        "{name}: neighbour waited {:?} at most, {grown} MiB more",
+        witness.longest
+    );
+    attack.after.iter().for_each(|after| after());
     check(&name, &seen, &attack.end);
-    assert!(witness.longest <= PATIENCE, "{name}: the neighbour waited {:?}", witness.longest);
+    assert!(
+        witness.longest <= PATIENCE,
+        "{name}: the neighbour waited {:?}",
+        witness.longest
+    );
     assert!(grown <= attack.room, "{name}: the process grew by {grown} MiB");
+    let lines = lines.all().into_iter().filter(|line| line.target == "steading::guest");
+    (attack.heard)(&lines.collect::<Vec<_>>());
     host.assert_quiescent();
     assert_eq!(host.lent().unwrap_or_default(), 0, "{name}: stores are left");
     Ok(())
@@ -195,15 +242,14 @@ async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) ->
 fn own_code(host: &Host, code: &Code, attack: &Attack) -> std::result::Result<Code, String> {
     match &attack.component {
         None => Ok(code.clone()),
-        Some(bytes) => host.load_bytes(attack.endpoint, bytes).map_err(|error| error.to_string()),
+        Some(bytes) => host
+            .load_bytes(attack.endpoint, bytes)
+            .map_err(|error| error.to_string()),
     }
 }
 
 /// Does something in a root with a neighbour, who is asked all the time.
-async fn beside_a_neighbour<T>(
-    host: &Host,
-    attack: impl AsyncFnOnce() -> Result<T>,
-) -> Result<(T, Witness)> {
+async fn beside_a_neighbour<T>(host: &Host, attack: impl AsyncFnOnce() -> Result<T>) -> Result<(T, Witness)> {
     host.root(async |n| {
         let neighbour = n.start_actor(Spec::component("neighbour", "neighbour")).await?;
         let over = AtomicBool::new(false);
@@ -268,9 +314,15 @@ async fn strike(spec: Spec, attack: &Attack) -> Result<Seen> {
             end?;
             Seen::Returned(text)
         }
-        (Some(Err(call)), end) => Seen::Failed { call: call.expect("it has failed"), died: end.is_err() },
+        (Some(Err(call)), end) => Seen::Failed {
+            call: call.expect("it has failed"),
+            died: end.is_err(),
+        },
         (None, Ok(rung)) => Seen::Ended(rung.expect("a cancel has an answer")),
-        (None, Err(error)) => Seen::Failed { call: error, died: true },
+        (None, Err(error)) => Seen::Failed {
+            call: error,
+            died: true,
+        },
     })
 }
 
@@ -280,6 +332,12 @@ fn check(name: &str, seen: &Seen, end: &End) {
         (Seen::Failed { call, died: false }, End::Fails(kind, text))
         | (Seen::Failed { call, died: true }, End::Dies(kind, text)) => {
             call.kind() == *kind && call.to_string().contains(text) && fits_a_screen(call)
+        }
+        (Seen::Failed { call, died: true }, End::IsStopped) => ["calls", "cpu"]
+            .map(|what| ErrorKind::Limit(what.into()))
+            .contains(&call.kind()),
+        (Seen::Failed { call, .. }, End::IsCancelled(text)) => {
+            call.is_cancelled() && call.to_string().contains(text) && call.to_string().len() < 2048
         }
         (Seen::Ended(rung), End::Ends(wanted)) => rung == wanted,
         (Seen::Unloadable(said), End::Unloadable(wanted)) => said.contains(wanted) && !said.contains('\u{1b}'),
@@ -296,6 +354,10 @@ fn fits_a_screen(error: &Error) -> bool {
 /// Bytes of this process that are in memory.
 fn resident() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0);
     pages * 4096
 }

@@ -19,6 +19,7 @@ mod native;
 mod nurseries;
 mod pairings;
 mod panics;
+mod paths;
 mod patient;
 mod payloads;
 mod schema;

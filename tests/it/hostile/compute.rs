@@ -35,7 +35,9 @@ fn what_does_not_hear_a_cancel_is_ended() {
             attack("deaf").ends(Rung::Trapped),
             attack("stubborn").ends(Rung::Trapped),
             attack("waiting_hook").ends(Rung::Trapped),
-            attack("panicking_hook").ends(Rung::Acked),
+            attack("panicking_hook")
+                .cancelled()
+                .dies(ErrorKind::Panic, "at the very end"),
         ],
     );
 }
@@ -51,7 +53,7 @@ fn every_way_out_of_a_guest_is_named() {
             attack("exit").number(255).dies(exit(), "exit with failure"),
             attack("exit").number(-1).dies(exit(), "exit with failure"),
             attack("abort_in_drop").trap("unreachable"),
-            attack("panic_in_panic").dies(ErrorKind::Panic, "panic"),
+            attack("panic_in_panic").trap("unreachable"),
             attack("panic_in_drop").dies(ErrorKind::Panic, "while it was dropped"),
             attack("long_panic").dies(ErrorKind::Panic, "no, no, no"),
             attack("panic_with_escapes").dies(ErrorKind::Panic, "forged"),

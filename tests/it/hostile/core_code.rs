@@ -31,12 +31,21 @@ impl Default for CoreGuest {
 impl CoreGuest {
     /// A guest whose first turn does this.
     pub(super) fn turn(turn: &'static str) -> Vec<u8> {
-        Self { turn, ..Self::default() }.build()
+        Self {
+            turn,
+            ..Self::default()
+        }
+        .build()
     }
 
     /// A guest whose first turn does this, with such fields besides.
     pub(super) fn turn_with(turn: &'static str, fields: &'static str) -> Vec<u8> {
-        Self { turn, fields, ..Self::default() }.build()
+        Self {
+            turn,
+            fields,
+            ..Self::default()
+        }
+        .build()
     }
 
     /// The module, with the type of the world inside.
@@ -48,7 +57,9 @@ impl CoreGuest {
         let mut resolve = wit_parser::Resolve::default();
         let wit = format!("{}/wit", steading_tests::artifacts::WORKSPACE);
         let (package, _) = resolve.push_path(wit).expect("the interfaces are valid");
-        let world = resolve.select_world(&[package], Some("actor")).expect("it is one of them");
+        let world = resolve
+            .select_world(&[package], Some("actor"))
+            .expect("it is one of them");
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("a module takes a section more");
         module
@@ -56,7 +67,12 @@ impl CoreGuest {
 
     /// The description is at 2048: two empty texts and one endpoint at 2080, of which all is zero but its name.
     fn text(&self) -> String {
-        let Self { turn, describe, realloc, fields } = self;
+        let Self {
+            turn,
+            describe,
+            realloc,
+            fields,
+        } = self;
         format!(
             r#"(module
             (import "steading:actor/runtime@0.1.0" "now" (func $now (result i64)))

@@ -7,8 +7,6 @@ use super::core_code::CoreGuest;
 use super::{Attack, assault, attack};
 
 const TURN: &str = "computed for 1000 ms without an await that waits";
-/// Only in an instance of an actor: what is asked for its description is told that it is 0.
-const IF_ALIVE: &str = "(if (i64.ne (call $now) (i64.const 0)) (then (call $spin)))";
 
 fn go(component: Vec<u8>) -> Attack {
     attack("go").component(component)
@@ -20,10 +18,16 @@ fn turn(text: &'static str) -> Attack {
 
 #[test]
 fn code_that_spins_where_the_host_calls_it_is_ended() {
-    let realloc = CoreGuest { realloc: "(call $spin) (i32.const 0)", ..CoreGuest::default() };
-    let describe = CoreGuest { describe: "(call $spin) (i32.const 0)", ..CoreGuest::default() };
+    let realloc = CoreGuest {
+        realloc: "(call $spin) (i32.const 0)",
+        ..CoreGuest::default()
+    };
+    let describe = CoreGuest {
+        describe: "(call $spin) (i32.const 0)",
+        ..CoreGuest::default()
+    };
+    // Only in an actor: one that is asked for its description is told that it is 0 o'clock.
     let start = "(func $go (if (i64.ne (call $now) (i64.const 0)) (then (call $spin)))) (start $go)";
-    assert!(start.contains(IF_ALIVE));
     assault(
         HOSTILE_COMPUTE,
         vec![
@@ -42,7 +46,6 @@ fn code_that_spins_where_the_host_calls_it_is_ended() {
 
 #[test]
 fn every_trap_of_the_machine_has_its_name() {
-    let grown = |text: &'static str| turn(text);
     assault(
         HOSTILE_COMPUTE,
         vec![
@@ -55,9 +58,8 @@ fn every_trap_of_the_machine_has_its_name() {
             turn("(table.get (i32.const 99)) drop (i32.const 0)").trap("table-out-of-bounds"),
             turn("(call_indirect (i32.const 99)) (i32.const 0)").trap("table-out-of-bounds"),
             turn("(call_indirect (i32.const 1)) (i32.const 0)").trap("indirect-call-to-null"),
-            turn("(call_indirect (type $other) (f64.const 0) (i32.const 0)) drop (i32.const 0)")
-                .trap("bad-signature"),
-            grown("(call $turn (local.get $time) (local.get $events) (local.get $count))")
+            turn("(call_indirect (type $other) (f64.const 0) (i32.const 0)) drop (i32.const 0)").trap("bad-signature"),
+            turn("(call $turn (local.get $time) (local.get $events) (local.get $count))")
                 .limit("stack", "the call stack is exhausted"),
         ],
     );
@@ -77,11 +79,9 @@ fn memory_of_every_kind_is_bounded() {
             turn("(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable")
                 .limit("memory", "asked for more memory than its limit, at 6710"),
             turn("(drop (memory.grow (i32.const 65535))) unreachable").limit("memory", "asked for more memory"),
-            go(CoreGuest::turn_with(by_turns, four)).limit("memory", "asked for more memory"),
+            go(CoreGuest::turn_with(by_turns, four)).unloadable("memories count of 4 exceeds the per-instance limit"),
             turn(tables).limit("table", "asked for more table"),
             turn("(loop $more (drop (memory.grow (i32.const 65535))) (br $more)) (i32.const 0)").limit("cpu", TURN),
-            go(CoreGuest::turn_with("(i32.const 0)", "(memory 1) (memory 1) (memory 1) (memory 1) (memory 1)"))
-                .unloadable("memories"),
         ],
     );
 }
@@ -89,14 +89,12 @@ fn memory_of_every_kind_is_bounded() {
 /// They are not looked at before they are over; what bounds them is how much there is.
 #[test]
 fn bulk_operations_are_as_long_as_memory_is_large() {
-    const ALL: &str = "(drop (memory.grow (i32.const 1000)))";
     let fill = "(drop (memory.grow (i32.const 1000)))
         (loop $more (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536000)) (br $more)) (i32.const 0)";
     let copy = "(drop (memory.grow (i32.const 1000)))
         (loop $more (memory.copy (i32.const 1) (i32.const 0) (i32.const 65536000)) (br $more)) (i32.const 0)";
     let table = "(drop (table.grow $table (ref.null func) (i32.const 19000)))
         (loop $more (table.fill $table (i32.const 0) (ref.func $spin) (i32.const 19000)) (br $more)) (i32.const 0)";
-    assert!(fill.contains(ALL) && copy.contains(ALL));
     assault(
         HOSTILE_COMPUTE,
         vec![
@@ -113,11 +111,24 @@ fn what_a_guest_hands_to_its_host_is_not_believed() {
         (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 1000000)) (i32.const 0)";
     let large = "(drop (memory.grow (i32.const 1000))) (call $started (i32.const 1)
         (i32.const 0) (i32.const 65536000) (i32.const 16)) (i32.const 0)";
-    let wild = CoreGuest { realloc: "(i32.const -16)", ..CoreGuest::default() };
-    let crooked = CoreGuest { realloc: "(i32.const 65537)", ..CoreGuest::default() };
-    let beyond = CoreGuest { describe: "(i32.const -24)", ..CoreGuest::default() };
+    let wild = CoreGuest {
+        realloc: "(i32.const -16)",
+        ..CoreGuest::default()
+    };
+    let crooked = CoreGuest {
+        realloc: "(i32.const 65537)",
+        ..CoreGuest::default()
+    };
+    let beyond = CoreGuest {
+        describe: "(i32.const -24)",
+        ..CoreGuest::default()
+    };
     let endless = CoreGuest {
         describe: "(i32.store (i32.const 2068) (i32.const 0x7fffffff)) (i32.const 2048)",
+        ..CoreGuest::default()
+    };
+    let escaping = CoreGuest {
+        describe: "(i32.store8 (i32.const 2240) (i32.const 27)) (i32.const 2048)",
         ..CoreGuest::default()
     };
     let garbage = CoreGuest {
@@ -131,17 +142,22 @@ fn what_a_guest_hands_to_its_host_is_not_believed() {
             turn(large).limit("hostcall", ""),
             turn("(call $started (i32.const 1) (i32.const -256) (i32.const 512) (i32.const 16)) (i32.const 0)")
                 .dies(ErrorKind::Internal, "out of bounds"),
-            turn("(call $log (i32.const 77) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-                (i32.const 0)) (i32.const 0)")
-                .dies(ErrorKind::Internal, ""),
-            turn("(i32.store8 (i32.const 0) (i32.const 255)) (call $log (i32.const 0) (i32.const 0) (i32.const 1)
-                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 0)")
-                .dies(ErrorKind::Internal, "utf-8"),
+            turn(
+                "(call $log (i32.const 77) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                (i32.const 0)) (i32.const 0)",
+            )
+            .dies(ErrorKind::Internal, ""),
+            turn(
+                "(i32.store8 (i32.const 0) (i32.const 255)) (call $log (i32.const 0) (i32.const 0) (i32.const 1)
+                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 0)",
+            )
+            .dies(ErrorKind::Internal, "utf-8"),
             go(wild.build()).dies(ErrorKind::Internal, "realloc return"),
             go(crooked.build()).dies(ErrorKind::Internal, "realloc return"),
-            go(beyond.build()).unloadable("describe"),
-            go(endless.build()).unloadable("describe"),
-            go(garbage.build()).unloadable("describe"),
+            go(beyond.build()).unloadable("could not be asked what it offers"),
+            go(endless.build()).unloadable("could not be asked what it offers"),
+            go(garbage.build()).unloadable("an endpoint's name"),
+            go(escaping.build()).unloadable("an endpoint's name"),
         ],
     );
 }

@@ -21,7 +21,7 @@ use super::engine::Engine;
 use super::meter::{Meter, Stopwatch};
 use super::stopped::KillSwitch;
 use super::view::State;
-use super::{limits, stdio};
+use super::{description, limits, stdio};
 use crate::runtime::driver::Stopped;
 
 /// What an instance may use.
@@ -133,9 +133,9 @@ impl Instance {
             let describe = pin!(self.guest.call_describe(&mut self.store));
             self.meter.watch(describe).await
         };
-        described
-            .map(convert::description)
-            .map_err(|error| Stopped::of(&error, self.store.data()))
+        let described = described.map_err(|error| Stopped::of(&error, self.store.data()))?;
+        description::presentable(convert::description(described))
+            .map_err(|why| Stopped::new(ErrorKind::InvalidOperation, why))
     }
 
     /// Bytes of linear memory in use.
@@ -152,7 +152,7 @@ impl Instance {
         let state = self.store.data_mut();
         state.budget.begin_turn();
         state.stopwatch.begin_turn();
-        state.calls = 0;
+        (state.calls, state.opened) = (0, 0);
         Ok(())
     }
 }
@@ -171,6 +171,7 @@ fn store(
         boundary,
         budget,
         calls: 0,
+        opened: 0,
         panic: None,
         stopwatch: Stopwatch::default(),
         wasi,

@@ -157,7 +157,10 @@ mod tests {
         let mut stopwatch = Stopwatch::default();
         run(&mut stopwatch, 3);
         stopwatch.begin_turn();
-        assert_eq!((stopwatch.used, stopwatch.slice), (Duration::ZERO, Duration::from_millis(4)));
+        assert_eq!(
+            (stopwatch.used, stopwatch.slice),
+            (Duration::ZERO, Duration::from_millis(4))
+        );
     }
 
     #[test]
@@ -173,7 +176,11 @@ mod tests {
         let mut polls = 0;
         let mut future = std::pin::pin!(poll_fn(|_| {
             polls += 1;
-            if polls == 1 { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            if polls == 1 {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
         }));
         let mut watched = std::pin::pin!(meter.watch(future.as_mut()));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());

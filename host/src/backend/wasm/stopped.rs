@@ -53,7 +53,11 @@ impl fmt::Display for TurnTooLong {
 
 impl fmt::Display for TooManyCalls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "called its host {} times in one turn, the most it may", limits::CALLS)
+        write!(
+            f,
+            "called its host {} times in one turn, the most it may",
+            limits::CALLS
+        )
     }
 }
 
@@ -126,6 +130,7 @@ impl Stopped {
             m if m.contains("hostcalls has been exhausted") => ErrorKind::Limit("hostcall".into()),
             // The one request that the engine's own WASI refuses by its length.
             m if m.starts_with("requested len") => ErrorKind::Limit("random".into()),
+            m if m.contains("store handle limit exceeded") => ErrorKind::Limit("handles".into()),
             m if m.contains("resource table has no free keys") => ErrorKind::Limit("resources".into()),
             _ => ErrorKind::Internal,
         };

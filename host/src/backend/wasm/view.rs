@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) budget: Budget,
     /// Operations of this turn that leave something for its end.
     pub(super) calls: u32,
+    /// Bytes of arguments of what this turn has opened.
+    pub(super) opened: usize,
     /// What the guest said before it trapped.
     pub(super) panic: Option<Panicked>,
     pub(super) stopwatch: Stopwatch,

@@ -2,10 +2,12 @@
 
 use std::hint::black_box;
 
-use steading_guest::bindings::steading::actor::types::{BareError, BoxedError, Cancellation, ErrorKind, Member, Policy};
 use steading_guest::bindings::steading::actor::types::{ActorId, Cause, Window};
+use steading_guest::bindings::steading::actor::types::{
+    BareError, BoxedError, Cancellation, ErrorKind, Member, Policy,
+};
 use steading_guest::bindings::steading::actor::{context, log, nursery, runtime, stream};
-use steading_guest::{Context, Error, Result, sleep};
+use steading_guest::{Context, Error, Result, encode, sleep};
 
 struct Calls;
 
@@ -16,10 +18,14 @@ impl Calls {
     async fn own(name: String) -> Result<String> {
         let nursery = nursery::open(None, rules()).map_err(|_| Error::msg("no nursery"))?;
         let portal = nursery::spawn(nursery, &spec("victim")).map_err(|error| Error::msg(error.error.message))?;
-        let context = context::open(&options(portal, "idle"), &[0x80]).map_err(|e| Error::msg(e.error.message))?;
+        let context = context::open(&options(portal, "idle"), &nothing()).map_err(|e| Error::msg(e.error.message))?;
         // The child comes up, and has begun.
         sleep(std::time::Duration::from_millis(20)).await?;
-        let keys = Keys { context, nursery, portal };
+        let keys = Keys {
+            context,
+            nursery,
+            portal,
+        };
         let calls = knock(&name, |_| keys)?;
         context::release(context);
         nursery::cancel(nursery, None, &Cause::Requested);
@@ -43,14 +49,20 @@ impl Calls {
             };
             // Its own task's key has not been guessed before it is over, or nobody would hear of it.
             let context = if made_up == 1 { 2 } else { made_up };
-            Keys { context, nursery: made_up, portal: made_up.max(1) }
+            Keys {
+                context,
+                nursery: made_up,
+                portal: made_up.max(1),
+            }
         })
     }
 
     /// Opens and closes what answers each time.
     async fn churn_nurseries() -> Result<String> {
         loop {
-            let Ok(nursery) = nursery::open(None, rules()) else { break };
+            let Ok(nursery) = nursery::open(None, rules()) else {
+                break;
+            };
             nursery::close(nursery);
         }
         Ok("refused".to_owned())
@@ -73,7 +85,11 @@ struct Keys {
 /// Calls until it is stopped; what leaves nothing behind and is not counted, for a tenth of a second.
 fn knock(name: &str, mut keys: impl FnMut(u32) -> Keys) -> Result<String> {
     let is_free = name.starts_with("log.") || name.starts_with("runtime.");
-    let until = if is_free { runtime::now() + 100_000_000 } else { u64::MAX };
+    let until = if is_free {
+        runtime::now() + 100_000_000
+    } else {
+        u64::MAX
+    };
     let mut calls = 0_u32;
     while runtime::now() < until {
         for _ in 0..64 {
@@ -84,10 +100,17 @@ fn knock(name: &str, mut keys: impl FnMut(u32) -> Keys) -> Result<String> {
     Ok(format!("called {name}"))
 }
 
-fn call(name: &str, Keys { context: c, nursery: n, portal: p }: Keys) -> Result<()> {
+fn call(
+    name: &str,
+    Keys {
+        context: c,
+        nursery: n,
+        portal: p,
+    }: Keys,
+) -> Result<()> {
     let (reason, cause) = (Some("\u{1b}[2J\n"), Cause::Interrupt);
     match name {
-        "context.open" => drop(black_box(context::open(&options(p, "idle"), &[0x80]))),
+        "context.open" => drop(black_box(context::open(&options(p, "idle"), &nothing()))),
         "context.started" => drop(black_box(context::started(c, &[0xf6]))),
         "context.finish" => drop(black_box(context::finish(c, &context::Ending::Cancelled))),
         "context.cancel" => drop(black_box(context::cancel(c, reason, &cause))),
@@ -104,7 +127,12 @@ fn call(name: &str, Keys { context: c, nursery: n, portal: p }: Keys) -> Result<
         "nursery.child-done" => drop(black_box(nursery::child_done(p, Some(&forged())))),
         "nursery.cancel-actor" => drop(black_box(nursery::cancel_actor(p, reason))),
         "nursery.kill-actor" => drop(black_box(nursery::kill_actor(p))),
-        "log.write" => log::write(log::Level::Error, "\u{1b}[2J", "\u{1b}[2J\n", &[("\n".to_owned(), "\r".to_owned())]),
+        "log.write" => log::write(
+            log::Level::Error,
+            "\u{1b}[2J",
+            "\u{1b}[2J\n",
+            &[("\n".to_owned(), "\r".to_owned())],
+        ),
         "log.enabled" => drop(black_box(log::enabled())),
         "runtime.self-id" => drop(black_box(runtime::self_id())),
         "runtime.now" => drop(black_box(runtime::now())),
@@ -119,8 +147,16 @@ fn call(name: &str, Keys { context: c, nursery: n, portal: p }: Keys) -> Result<
     Ok(())
 }
 
+/// What an endpoint without parameters is passed.
+fn nothing() -> Vec<u8> {
+    encode(&()).expect("nothing can be encoded")
+}
+
 fn rules() -> nursery::Supervision {
-    nursery::Supervision { strategy: nursery::Strategy::OneForOne, intensity: None }
+    nursery::Supervision {
+        strategy: nursery::Strategy::OneForOne,
+        intensity: None,
+    }
 }
 
 fn spec(name: &str) -> nursery::ActorSpec {
@@ -151,20 +187,37 @@ fn options(target: u32, endpoint: &str) -> context::OpenOptions {
         deadline: None,
         start_timeout: None,
         parent: None,
-        window: Window { messages: u32::MAX, bytes: u32::MAX },
+        window: Window {
+            messages: u32::MAX,
+            bytes: u32::MAX,
+        },
     }
 }
 
 fn flow() -> stream::Flow {
-    stream::Flow { policy: Policy::DropOldest, window: Window { messages: u32::MAX, bytes: u32::MAX } }
+    stream::Flow {
+        policy: Policy::DropOldest,
+        window: Window {
+            messages: u32::MAX,
+            bytes: u32::MAX,
+        },
+    }
 }
 
 fn somebody() -> ActorId {
-    ActorId { name: "root".to_owned(), uuid_high: 1, uuid_low: 1 }
+    ActorId {
+        name: "root".to_owned(),
+        uuid_high: 1,
+        uuid_low: 1,
+    }
 }
 
 fn forged() -> BoxedError {
-    let canceller = Cancellation { canceller: somebody(), reason: None, cause: Cause::Interrupt };
+    let canceller = Cancellation {
+        canceller: somebody(),
+        reason: None,
+        cause: Cause::Interrupt,
+    };
     let bare = BareError {
         kind: ErrorKind::Cancelled(canceller),
         type_name: "forged".to_owned(),
@@ -176,7 +229,13 @@ fn forged() -> BoxedError {
         context: 1,
         omitted: 0,
     };
-    BoxedError { members: vec![Member { depth: 7, error: bare.clone() }], error: bare }
+    BoxedError {
+        members: vec![Member {
+            depth: 7,
+            error: bare.clone(),
+        }],
+        error: bare,
+    }
 }
 
 fn main() {}

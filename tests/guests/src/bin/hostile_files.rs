@@ -90,7 +90,9 @@ impl Loot {
         if let Some((bytes, _)) = self.note(opened.read(4096, 0)) {
             self.seen.push(String::from_utf8_lossy(&bytes).into_owned());
         }
-        let Some(entries) = self.note(opened.read_directory()) else { return };
+        let Some(entries) = self.note(opened.read_directory()) else {
+            return;
+        };
         while let Ok(Some(entry)) = entries.read_directory_entry() {
             self.seen.push(entry.name);
         }
@@ -98,7 +100,10 @@ impl Loot {
 
     /// Everything that writes, the gentlest first.
     fn change(&mut self, root: &Descriptor, path: &str) {
-        let long_ago = NewTimestamp::Timestamp(Datetime { seconds: 1, nanoseconds: 0 });
+        let long_ago = NewTimestamp::Timestamp(Datetime {
+            seconds: 1,
+            nanoseconds: 0,
+        });
         for follow in [PathFlags::SYMLINK_FOLLOW, PathFlags::empty()] {
             self.note(root.set_times_at(follow, path, long_ago, long_ago));
             let linked = self.note(root.link_at(follow, path, root, "linked")).is_some();
@@ -136,7 +141,9 @@ impl Loot {
             DescriptorFlags::READ,
         ];
         for (flags, mode) in flags.into_iter().flat_map(|flags| modes.map(|mode| (flags, mode))) {
-            let Some(opened) = self.note(root.open_at(follow, path, flags, mode)) else { continue };
+            let Some(opened) = self.note(root.open_at(follow, path, flags, mode)) else {
+                continue;
+            };
             self.note(opened.write(b"the guest was here", 0));
             self.note(opened.set_size(3));
             self.note(opened.set_times(NewTimestamp::Now, NewTimestamp::Now));

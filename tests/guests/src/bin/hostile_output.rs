@@ -99,7 +99,9 @@ impl Output {
 
     /// Timers of the library without end: they are the guest's own.
     async fn sleeps() -> Result<String> {
-        let mut sleeps: Vec<_> = (0..50_000).map(|_| Box::pin(sleep(Duration::from_secs(3600)))).collect();
+        let mut sleeps: Vec<_> = (0..50_000)
+            .map(|_| Box::pin(sleep(Duration::from_secs(3600))))
+            .collect();
         for sleep in &mut sleeps {
             _ = futures_util::poll!(sleep);
         }
@@ -115,7 +117,7 @@ impl Output {
 
     /// Waits for as many things as it can have, none of which comes; then it is asked to end.
     async fn long_poll() -> Result<String> {
-        let alarms: Vec<_> = (0..1000).map(|_| subscribe_duration(u64::MAX)).collect();
+        let alarms: Vec<_> = (0..500).map(|_| subscribe_duration(u64::MAX)).collect();
         let all: Vec<_> = alarms.iter().collect();
         Ok(format!("{} ready", poll(&all).len()))
     }
@@ -135,7 +137,11 @@ impl Output {
 
     /// What it sees of the machine.
     async fn surroundings() -> Result<String> {
-        Ok(format!("{} arguments, {} variables", std::env::args().count(), std::env::vars().count()))
+        Ok(format!(
+            "{} arguments, {} variables",
+            std::env::args().count(),
+            std::env::vars().count()
+        ))
     }
 }
 

@@ -17,7 +17,10 @@ impl Host for State {
     fn spawn(&mut self, nursery: u32, spec: ActorSpec) -> wasmtime::Result<Result<u32, BoxedError>> {
         self.count_call()?;
         if spec.directories.len() > limits::DIRECTORIES {
-            return Ok(Err(convert::give_error(too_many(self.boundary.self_id(), spec.directories.len()))));
+            return Ok(Err(convert::give_error(too_many(
+                self.boundary.self_id(),
+                spec.directories.len(),
+            ))));
         }
         let spawned = self.boundary.spawn(nursery, convert::spec(spec));
         Ok(spawned.map_err(convert::give_error))
