@@ -18,7 +18,7 @@ use steading::{Host, HostBuilder, Nursery, Portal, Result};
 pub use steading_test_artifacts as artifacts;
 pub use steading_test_scenarios as scenarios;
 
-pub use capture::{Line, Lines, capture};
+pub use capture::{Line, Lines, capture, capture_guests};
 pub use leaks::Held;
 
 /// After this long a story hangs.
