@@ -127,12 +127,12 @@ impl Attack {
         self.dies(ErrorKind::Limit(what.into()), text)
     }
 
-    fn is_cancelled(mut self, text: &'static str) -> Self {
+    fn says_it_was_cancelled(mut self, text: &'static str) -> Self {
         self.end = End::IsCancelled(text);
         self
     }
 
-    fn is_stopped(mut self) -> Self {
+    fn stopped(mut self) -> Self {
         self.end = End::IsStopped;
         self
     }

@@ -28,7 +28,7 @@ fn knock(with: &'static str, name: &str) -> Attack {
     let knock = attack(with).with(Args::Text(name.to_owned()));
     let interface = name.split('.').next().unwrap_or_default();
     match COUNTED.contains(&interface) {
-        true => knock.is_stopped(),
+        true => knock.stopped(),
         false => knock.returns(format!("called {name}")),
     }
 }

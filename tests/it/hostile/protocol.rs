@@ -61,7 +61,7 @@ fn what_does_not_fit_the_state_of_a_context_is_refused() {
             attack("start_all").limit("calls", ""),
             attack("after_the_end").returns("wrong-side"),
             attack("undecodable").fails(ErrorKind::PayloadMismatch, ""),
-            attack("long_reason").is_cancelled("why why"),
+            attack("long_reason").says_it_was_cancelled("why why"),
         ],
     );
 }
@@ -87,10 +87,13 @@ fn nobody_speaks_in_the_name_of_others() {
 }
 
 #[test]
-fn what_waits_for_ever_is_ended_when_it_is_asked_to() {
+fn what_is_in_the_middle_of_something_is_ended_when_it_is_asked_to() {
     assault(
         HOSTILE_PROTOCOL,
-        vec![attack("crash").dies(ErrorKind::Panic, "at once")],
+        vec![
+            attack("crash").dies(ErrorKind::Panic, "at once"),
+            attack("open_and_cancel").ends(Rung::Acked),
+            attack("blocked_sender").ends(Rung::Acked),
+        ],
     );
-    assault(HOSTILE_PROTOCOL, vec![attack("open_and_cancel").ends(Rung::Acked)]);
 }

@@ -59,10 +59,7 @@ impl Calls {
 
     /// Opens and closes what answers each time.
     async fn churn_nurseries() -> Result<String> {
-        loop {
-            let Ok(nursery) = nursery::open(None, rules()) else {
-                break;
-            };
+        while let Ok(nursery) = nursery::open(None, rules()) {
             nursery::close(nursery);
         }
         Ok("refused".to_owned())

@@ -168,6 +168,22 @@ impl Protocol {
         .await
     }
 
+    /// Sends without end to somebody who never reads, and waits until it may go on.
+    async fn blocked_sender() -> Result<String> {
+        with_peer(async |peer| {
+            let body = async |ctx: Context<u32, ()>, ()| {
+                ctx.stream(async |stream| {
+                    loop {
+                        stream.send(0).await?;
+                    }
+                })
+                .await
+            };
+            peer.open_context("never_reads", &(), body).await
+        })
+        .await
+    }
+
     /// Raw batches: malformed, beyond all credit, before and after there is a stream.
     async fn batches() -> Result<String> {
         with_peer(async |peer| {
