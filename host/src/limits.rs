@@ -1,6 +1,6 @@
 //! The bounds on actors as a table, for operators and `steading doctor`.
 //!
-//! Invents no number: each is read from where it is enforced, `backend::wasm::limits` or the core's.
+//! Invents no number: each is read from where it is enforced, `backend::wasm::limits`, the core's or the runtime's.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -12,6 +12,7 @@ use steading_types::{Budget, Window};
 use crate::backend::wasm::limits as wasm;
 use crate::runtime::Options;
 use crate::runtime::children::DEPTH;
+use crate::runtime::log;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
 pub const MEMORY: RangeInclusive<u64> = (64 << 10)..=(wasm::MEMORY_MAX as u64);
@@ -58,6 +59,7 @@ pub(crate) fn in_force(options: &Options, memory: u64) -> Vec<Limit> {
     all.extend(of_budget("all actors", &options.budget));
     all.extend(of_core(&options.limits));
     all.extend(of_instances());
+    all.extend(of_lines());
     all.extend(of_files());
     all
 }
@@ -126,9 +128,20 @@ fn of_instances() -> Vec<Limit> {
         ("wasm stack", Amount::Bytes(wasm::WASM_STACK as u64)),
         ("turn without waiting", Amount::Time(wasm::TURN)),
         ("component handles", Amount::Count(wasm::COMPONENT_HANDLES as u64)),
+        ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
+        ("arguments of calls in a turn", Amount::Bytes(wasm::OPENED as u64)),
+        ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
         ("line of output", Amount::Bytes(wasm::LINE as u64)),
+    ])
+}
+
+fn of_lines() -> Vec<Limit> {
+    fixed([
+        ("line of log", Amount::Bytes(log::LINE_BYTES as u64)),
+        ("log in a second", Amount::Bytes(log::BYTES_PER_SECOND)),
+        ("log at once", Amount::Bytes(log::BURST)),
     ])
 }
 

@@ -10,6 +10,7 @@ mod examples;
 mod files;
 mod gathering;
 mod host;
+mod hostile;
 mod leaving;
 mod loader;
 mod local;
@@ -20,6 +21,7 @@ mod native;
 mod nurseries;
 mod pairings;
 mod panics;
+mod paths;
 mod patient;
 mod payloads;
 mod schema;
@@ -34,6 +36,11 @@ mod tasks;
 mod timers;
 mod traps;
 mod values;
+
+use hostile::{
+    calls as hostile_calls, compute as hostile_compute, files as hostile_files, output as hostile_output,
+    protocol as hostile_protocol,
+};
 
 /// A guest without a module of its name here does not compile.
 macro_rules! story_exists {

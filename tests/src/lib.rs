@@ -18,7 +18,7 @@ use steading::{Host, HostBuilder, Nursery, Portal, Result};
 pub use steading_test_artifacts as artifacts;
 pub use steading_test_scenarios as scenarios;
 
-pub use capture::{Lines, capture};
+pub use capture::{Line, Lines, capture, capture_guests};
 pub use leaks::Held;
 
 /// After this long a story hangs.
@@ -42,11 +42,27 @@ pub fn story(body: impl AsyncFn(&Host) -> Result<()>) {
 /// # Panics
 /// As [`story`].
 pub fn story_with(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Host) -> Result<()>) {
+    story_over(&LINKS, change, body);
+}
+
+/// As [`story_with`], over the direct link alone: for stories that are not about frames, and long.
+///
+/// # Panics
+/// As [`story`].
+pub fn story_once(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Host) -> Result<()>) {
+    story_over(&LINKS[..1], change, body);
+}
+
+fn story_over(
+    links: &[(&str, bool)],
+    change: impl Fn(HostBuilder) -> HostBuilder,
+    body: impl AsyncFn(&Host) -> Result<()>,
+) {
     // A story that failed has said so already; the next one is none the worse for it.
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // The engine compiles on rayon's pool, whose threads stay for the life of the process: start them now.
     assert!(rayon::current_num_threads() > 0, "the pool has threads");
-    for (link, encode) in LINKS {
+    for &(link, encode) in links {
         let held = Held::now();
         let end = tell(encode, &change, &body);
         held.check(link);

@@ -298,6 +298,7 @@ impl Cell {
 
     /// From now on it does not count as alive: nothing of it is left but this record.
     pub(crate) fn retire(&self) {
+        self.lines.settle(self.inbox.id());
         self.runtime.discharge(self.inbox.id().uuid);
         drop(super::lock(&self.life).take());
     }

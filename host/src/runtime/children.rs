@@ -9,7 +9,7 @@ use steading_types::{BoxedError, Budget, Clock, ComponentRef, Description, Direc
 use super::account::{Account, Admission, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
-use super::log::escape;
+use super::log::{drives_terminals, escape};
 use super::{Launch, driver};
 use crate::config::Stdio;
 
@@ -316,7 +316,7 @@ fn cut(name: &str) -> &str {
 /// Why an actor cannot have this name, if it cannot. Names are written to terminals and logs as they are.
 fn unfit(name: &str) -> Option<String> {
     match name.len() {
-        0..=LONGEST_NAME if name.contains(char::is_control) => Some("its name has control characters".to_owned()),
+        0..=LONGEST_NAME if name.contains(drives_terminals) => Some("its name has control characters".to_owned()),
         0..=LONGEST_NAME => None,
         bytes => Some(format!("its name has {bytes} bytes; {LONGEST_NAME} are the most")),
     }

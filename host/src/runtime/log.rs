@@ -1,50 +1,89 @@
 //! Log lines of actors, into the host's `tracing`, at a bounded rate.
 //!
 //! Control characters are escaped, so that a guest can neither forge lines nor drive the operator's
-//! terminal. What exceeds the rate is dropped and counted, and the count is reported.
+//! terminal. What exceeds the rate is dropped and counted, and the count is reported: when there is room for a
+//! while again, or when the actor ends.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use steading_types::{ActorId, Level};
 use tracing::level_filters::LevelFilter;
 
 /// Bytes a line may have (design 5).
-const LINE_BYTES: usize = 8 << 10;
-/// Bytes a second, and what may be saved up.
-const BYTES_PER_SECOND: f64 = (64 << 10) as f64;
-const BURST: f64 = (256 << 10) as f64;
+pub(crate) const LINE_BYTES: usize = 8 << 10;
+/// Bytes an actor may say in a second.
+pub(crate) const BYTES_PER_SECOND: u64 = 64 << 10;
+/// Bytes it may have saved up for.
+pub(crate) const BURST: u64 = 256 << 10;
+/// Room there has to be after lines were dropped, so that not every other line tells of it.
+const REOPENS_AT: f64 = (BYTES_PER_SECOND / 4) as f64;
 
 /// What an actor may still log.
 #[derive(Debug)]
-pub(crate) struct LogBudget {
-    bucket: Mutex<(f64, Instant)>,
-    dropped: AtomicU64,
+pub(crate) struct LogBudget(Mutex<Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    room: f64,
+    filled: Instant,
+    /// Lines dropped that nobody was told of; while there are some, it is shut.
+    dropped: u64,
 }
 
 impl Default for LogBudget {
     fn default() -> Self {
-        Self {
-            bucket: Mutex::new((BURST, Instant::now())),
-            dropped: AtomicU64::new(0),
-        }
+        Self(Mutex::new(Bucket {
+            room: BURST as f64,
+            filled: Instant::now(),
+            dropped: 0,
+        }))
     }
 }
 
 impl LogBudget {
+    fn lock(&self) -> MutexGuard<'_, Bucket> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether any line may be written now. If not, this one counts as dropped.
+    fn admits(&self, now: Instant) -> bool {
+        let mut bucket = self.lock();
+        bucket.fill(now);
+        let shut = bucket.dropped > 0 && bucket.room < REOPENS_AT;
+        bucket.dropped += u64::from(shut);
+        !shut
+    }
+
     /// Whether a line of this length may be written; the lines dropped before it if so.
     fn take(&self, len: usize) -> Option<u64> {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let refill = now.duration_since(bucket.1).as_secs_f64() * BYTES_PER_SECOND;
-        *bucket = ((bucket.0 + refill).min(BURST), now);
-        if bucket.0 < len as f64 {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut bucket = self.lock();
+        if bucket.room < len as f64 {
+            bucket.dropped += 1;
             return None;
         }
-        bucket.0 -= len as f64;
-        Some(self.dropped.swap(0, Ordering::Relaxed))
+        bucket.room -= len as f64;
+        Some(std::mem::take(&mut bucket.dropped))
+    }
+
+    /// Tells of lines that were dropped, if there are any: nothing more will be said.
+    pub(crate) fn settle(&self, id: &ActorId) {
+        let dropped = std::mem::take(&mut self.lock().dropped);
+        tell_dropped(id, dropped);
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.room = (self.room + passed * BYTES_PER_SECOND as f64).min(BURST as f64);
+        self.filled = now;
+    }
+}
+
+fn tell_dropped(id: &ActorId, dropped: u64) {
+    if dropped > 0 {
+        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{dropped} log lines dropped: too many");
     }
 }
 
@@ -69,17 +108,15 @@ pub(crate) fn write(
     message: &str,
     fields: &[(String, String)],
 ) {
-    let mut line = escape(message);
-    for (name, value) in fields {
-        line.push_str(&format!(" {}={}", escape(name), escape(value)));
+    // Before anything is formatted: what is dropped should cost little.
+    if !budget.admits(Instant::now()) {
+        return;
     }
-    line.truncate(line.floor_char_boundary(LINE_BYTES));
-    let Some(dropped) = budget.take(line.len() + target.len()) else {
+    let line = render(message, fields);
+    let Some(dropped) = budget.take(line.len() + target.len().min(LINE_BYTES)) else {
         return;
     };
-    if dropped > 0 {
-        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{dropped} log lines dropped: too many");
-    }
+    tell_dropped(id, dropped);
     let (actor, uuid, module) = (&id.name, id.uuid, escape(target));
     match level {
         Level::Error => tracing::error!(target: "steading::guest", %actor, id = %uuid, module, "{line}"),
@@ -90,31 +127,50 @@ pub(crate) fn write(
     }
 }
 
-/// Text in which no control character is left.
+/// One line, of which no more is made than is kept.
+fn render(message: &str, fields: &[(String, String)]) -> String {
+    let mut line = escape(message);
+    for (name, value) in fields {
+        if line.len() >= LINE_BYTES {
+            break;
+        }
+        line.push_str(&format!(" {}={}", escape(name), escape(value)));
+    }
+    line.truncate(line.floor_char_boundary(LINE_BYTES));
+    line
+}
+
+/// Text in which nothing is left that drives a terminal.
 pub(crate) fn escape(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(LINE_BYTES)];
-    if !text.contains(|c: char| c.is_control()) {
+    if !text.contains(drives_terminals) {
         return text.to_owned();
     }
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match drives_terminals(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Control characters, and those that turn the direction of what follows: a line would read as another one.
+pub(crate) fn drives_terminals(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
-    fn no_control_character_survives() {
+    fn nothing_that_drives_a_terminal_survives() {
         assert_eq!(escape("a\x1b[2J\nb"), "a\\u{1b}[2J\\nb");
-        assert_eq!(escape("plain"), "plain");
+        assert_eq!(escape("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(escape("plain é"), "plain é");
     }
 
     #[test]
@@ -123,5 +179,22 @@ mod tests {
         assert_eq!(budget.take(BURST as usize), Some(0));
         assert_eq!(budget.take(200_000), None);
         assert_eq!(budget.take(0), Some(1));
+    }
+
+    #[test]
+    fn after_a_drop_there_has_to_be_room_for_a_while() {
+        let budget = LogBudget::default();
+        let begun = Instant::now();
+        assert_eq!(budget.take(BURST as usize), Some(0));
+        assert_eq!(budget.take(1), None);
+        assert!(!budget.admits(begun + Duration::from_millis(200)));
+        assert!(budget.admits(begun + Duration::from_millis(300)));
+        assert_eq!(budget.take(100), Some(2));
+    }
+
+    #[test]
+    fn no_more_is_made_than_is_kept() {
+        let fields = vec![("\u{7}".repeat(1000), "x".repeat(1 << 20)); 100];
+        assert!(render("m", &fields).len() <= LINE_BYTES);
     }
 }

@@ -5,8 +5,10 @@
 
 use steading_types::{ContextPayloads, Description, EndpointInfo, EndpointKind, EndpointSchema, Parameter, Payloads};
 
-/// Changes whenever the encoding does.
-pub(super) const FORMAT: u32 = 2;
+use crate::runtime::log::{drives_terminals, escape};
+
+/// Changes whenever the encoding does, or what is let into a description.
+pub(super) const FORMAT: u32 = 3;
 
 /// The bytes of a description.
 pub(super) fn encode(description: &Description) -> Vec<u8> {
@@ -26,6 +28,53 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Description> {
         endpoints: input.list(Reader::endpoint)?,
     };
     input.0.is_empty().then_some(description)
+}
+
+/// Bytes of an endpoint's name; no longer one can be called.
+const LONGEST_NAME: usize = 1 << 10;
+
+/// A description as it may be shown: names are those of endpoints in every line and error, and texts are read by
+/// people at terminals.
+///
+/// # Errors
+/// In plain words, when an endpoint has a name that none can have.
+pub(super) fn presentable(mut description: Description) -> Result<Description, String> {
+    for endpoint in &mut description.endpoints {
+        let name = &endpoint.name;
+        if name.len() > LONGEST_NAME || name.contains(drives_terminals) {
+            let (start, bytes) = (escape(&name[..name.floor_char_boundary(64)]), name.len());
+            return Err(format!(
+                "an endpoint's name, `{start}`, has control characters or too many of its {bytes} bytes"
+            ));
+        }
+        for text in texts(endpoint) {
+            disarm(text);
+        }
+    }
+    disarm(&mut description.sdk);
+    disarm(&mut description.docs);
+    Ok(description)
+}
+
+fn texts(endpoint: &mut EndpointInfo) -> impl Iterator<Item = &mut String> {
+    let parameters = endpoint.parameters.iter_mut();
+    let parameters = parameters.flat_map(|parameter| [&mut parameter.name, &mut parameter.type_name]);
+    parameters.chain([
+        &mut endpoint.docs,
+        &mut endpoint.started,
+        &mut endpoint.sends,
+        &mut endpoint.receives,
+        &mut endpoint.returns,
+        &mut endpoint.error,
+    ])
+}
+
+/// Lines stay lines; all else that drives a terminal becomes a sign that something was there.
+fn disarm(text: &mut String) {
+    let is_harmful = |c: char| drives_terminals(c) && c != '\n' && c != '\t';
+    if text.contains(is_harmful) {
+        *text = text.replace(is_harmful, "\u{fffd}");
+    }
 }
 
 #[derive(Default)]

@@ -24,7 +24,7 @@ use super::engine::Engine;
 use super::meter::{Meter, Stopwatch};
 use super::stopped::KillSwitch;
 use super::view::State;
-use super::{limits, stdio};
+use super::{description, limits, stdio};
 use crate::runtime::account::Account;
 use crate::runtime::driver::Stopped;
 
@@ -141,9 +141,9 @@ impl Instance {
             let describe = pin!(self.guest.call_describe(&mut self.store));
             self.meter.watch(describe).await
         };
-        described
-            .map(convert::description)
-            .map_err(|error| Stopped::of(&error, self.store.data()))
+        let described = described.map_err(|error| Stopped::of(&error, self.store.data()))?;
+        description::presentable(convert::description(described))
+            .map_err(|why| Stopped::new(ErrorKind::InvalidOperation, why))
     }
 
     /// Bytes of linear memory in use.
@@ -159,7 +159,8 @@ impl Instance {
         self.store.set_epoch_deadline(1);
         let state = self.store.data_mut();
         state.budget.begin_turn();
-        state.stopwatch = Stopwatch::default();
+        state.stopwatch.begin_turn();
+        (state.calls, state.opened) = (0, 0);
         Ok(())
     }
 }
@@ -182,6 +183,8 @@ fn store(
     let state = State {
         boundary,
         budget,
+        calls: 0,
+        opened: 0,
         panic: None,
         stopwatch: Stopwatch::default(),
         clocks,

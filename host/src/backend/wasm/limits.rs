@@ -44,6 +44,13 @@ pub(crate) const COMPONENT_HANDLES: usize = 4096;
 pub(crate) const RESOURCES: usize = 1024;
 /// Random bytes per call.
 pub(crate) const RANDOM: u64 = 64 << 10;
+/// Operations on contexts, streams and nurseries in one turn. What they leave is performed, and what they bring
+/// is told, when the turn is over: until then it takes the host's memory. A turn of the library polls 1024 tasks.
+pub(crate) const CALLS: u32 = 1 << 16;
+/// Bytes of arguments in all calls that a turn opens: until it is over, the host holds them.
+pub(crate) const OPENED: usize = 64 << 20;
+/// Directories that a guest hands on to one child: each is a descriptor of the whole process.
+pub(crate) const DIRECTORIES: usize = 16;
 /// Longest line of a guest's standard output; the rest of it starts a new one.
 pub(crate) const LINE: usize = 8 << 10;
 

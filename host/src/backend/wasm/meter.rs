@@ -1,12 +1,13 @@
 //! How long a turn has computed.
 //!
-//! Epoch ticks say that a millisecond passed, not that the guest had it: other tasks and other
-//! processes run in between. Time is summed between checks that follow each other closely; a turn
-//! that waits for the host starts anew.
+//! Epoch ticks say that a millisecond passed, not that the guest had it: other tasks and other processes run in
+//! between. What counts is the processor time of the thread, between one check and the next. Waiting for the host
+//! gives back as much time as it took: were it all forgiven, a guest could compute for ever and wait for a moment
+//! now and then.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use wasmtime::UpdateDeadline;
@@ -14,63 +15,80 @@ use wasmtime::UpdateDeadline;
 use super::limits;
 use super::stopped::{KillSwitch, KilledByHost, TurnTooLong};
 
-/// Tells a turn that waits from one that only lets others run.
+/// Tells a turn that waits from one that only lets others run, and adds up for how long.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     yielding: AtomicBool,
-    waited: AtomicBool,
+    /// Nanoseconds that nobody has taken into account yet.
+    waited: AtomicU64,
 }
 
 impl Meter {
-    /// Runs `future`, noting when it waits.
+    /// Runs `future`, noting for how long it waits.
     pub(super) fn watch<F: Future>(&self, mut future: Pin<&mut F>) -> impl Future<Output = F::Output> {
+        let mut since: Option<Instant> = None;
         poll_fn(move |context| {
+            if let Some(since) = since.take() {
+                self.waited_for(since.elapsed());
+            }
             let poll = future.as_mut().poll(context);
-            if poll.is_pending() {
-                self.suspended();
+            if poll.is_pending() && !self.yielding.swap(false, Relaxed) {
+                since = Some(Instant::now());
             }
             poll
         })
     }
 
-    fn suspended(&self) {
-        if !self.yielding.swap(false, Relaxed) {
-            self.waited.store(true, Relaxed);
+    fn waited_for(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // More than nothing in any case: the turn has left its thread.
+        self.waited.fetch_add(time.max(1), Relaxed);
+    }
+
+    fn take_waited(&self) -> Option<Duration> {
+        match self.waited.swap(0, Relaxed) {
+            0 => None,
+            time => Some(Duration::from_nanos(time)),
         }
     }
 }
 
-/// Adds up the time of one turn.
+/// Adds up the processor time of one turn.
 #[derive(Debug, Default)]
 pub(super) struct Stopwatch {
     used: Duration,
     slice: Duration,
-    last: Option<Instant>,
+    last: Option<Duration>,
 }
 
-/// A longer gap between two checks was somebody else's time.
-const LONGEST_STEP: Duration = Duration::from_millis(2);
-
 impl Stopwatch {
+    /// A new turn has a new allowance, but not a new slice: many short turns in a row let nobody run either.
+    pub(super) fn begin_turn(&mut self) {
+        (self.used, self.last) = (Duration::ZERO, None);
+    }
+
     /// The engine's callback, each tick: trap, let others run, or go on.
     pub(super) fn check(&mut self, meter: &Meter, kill: &KillSwitch) -> wasmtime::Result<UpdateDeadline> {
         if kill.is_set() {
             return Err(KilledByHost.into());
         }
-        if meter.waited.swap(false, Relaxed) {
-            *self = Self::default();
+        if let Some(time) = meter.take_waited() {
+            self.waited(time);
         }
-        self.step(Instant::now());
+        self.step(processor_time());
         if self.used >= limits::TURN {
             return Err(TurnTooLong.into());
         }
         Ok(self.next(meter))
     }
 
-    fn step(&mut self, now: Instant) {
-        let step = self
-            .last
-            .map_or(limits::TICK, |last| now.duration_since(last).min(LONGEST_STEP));
+    fn waited(&mut self, time: Duration) {
+        self.used = self.used.saturating_sub(time);
+        (self.slice, self.last) = (Duration::ZERO, None);
+    }
+
+    fn step(&mut self, now: Duration) {
+        let step = self.last.map_or(limits::TICK, |last| now.saturating_sub(last));
         self.used += step;
         self.slice += step;
         self.last = Some(now);
@@ -87,14 +105,20 @@ impl Stopwatch {
     }
 }
 
+/// What this thread has computed since it began. Between two checks a turn is on one thread, unless it has yielded
+/// or waited, which both forget the last check.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn run(stopwatch: &mut Stopwatch, milliseconds: u64) {
-        let start = Instant::now();
         for tick in 0..=milliseconds {
-            stopwatch.step(start + Duration::from_millis(tick));
+            stopwatch.step(Duration::from_millis(tick));
         }
     }
 
@@ -106,26 +130,37 @@ mod tests {
     }
 
     #[test]
-    fn time_of_others_does_not_count() {
+    fn what_cannot_be_interrupted_counts_whole() {
         let mut stopwatch = Stopwatch::default();
-        let start = Instant::now();
-        stopwatch.step(start);
-        stopwatch.step(start + Duration::from_secs(60));
-        assert_eq!(stopwatch.used, limits::TICK + LONGEST_STEP);
+        stopwatch.step(Duration::ZERO);
+        stopwatch.step(Duration::from_millis(50));
+        assert_eq!(stopwatch.used, limits::TICK + Duration::from_millis(50));
     }
 
     #[test]
-    fn waiting_for_the_host_starts_anew() {
-        let (meter, mut stopwatch) = (
-            Meter::default(),
-            Stopwatch {
-                used: limits::TURN,
-                ..Stopwatch::default()
-            },
-        );
-        meter.suspended();
+    fn waiting_gives_back_what_was_waited() {
+        let meter = Meter::default();
+        let mut stopwatch = Stopwatch {
+            used: limits::TURN,
+            ..Stopwatch::default()
+        };
+        meter.waited_for(Duration::from_millis(300));
         stopwatch.check(&meter, &KillSwitch::default()).unwrap();
-        assert_eq!(stopwatch.used, limits::TICK);
+        assert_eq!(stopwatch.used, limits::TURN - Duration::from_millis(300) + limits::TICK);
+        meter.waited_for(Duration::ZERO);
+        run(&mut stopwatch, 300);
+        assert!(stopwatch.check(&meter, &KillSwitch::default()).is_err());
+    }
+
+    #[test]
+    fn a_turn_that_ends_keeps_its_slice() {
+        let mut stopwatch = Stopwatch::default();
+        run(&mut stopwatch, 3);
+        stopwatch.begin_turn();
+        assert_eq!(
+            (stopwatch.used, stopwatch.slice),
+            (Duration::ZERO, Duration::from_millis(4))
+        );
     }
 
     #[test]
@@ -138,7 +173,19 @@ mod tests {
             },
         );
         assert!(matches!(stopwatch.next(&meter), UpdateDeadline::YieldCustom(1, _)));
-        meter.suspended();
-        assert!(!meter.waited.load(Relaxed));
+        let mut polls = 0;
+        let mut future = std::pin::pin!(poll_fn(|_| {
+            polls += 1;
+            if polls == 1 {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
+        }));
+        let mut watched = std::pin::pin!(meter.watch(future.as_mut()));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(watched.as_mut().poll(&mut context).is_pending());
+        assert!(watched.as_mut().poll(&mut context).is_ready());
+        assert_eq!(meter.take_waited(), None);
     }
 }

@@ -10,7 +10,7 @@ use steading_types::{Boundary, Level};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::access::{Access, Stdio};
 use super::limits;
@@ -113,7 +113,11 @@ impl StdoutStream for LogStream {
 
 #[wasmtime_wasi::async_trait]
 impl OutputStream for LogStream {
+    /// More at once than `check-write` allows is the guest's fault, and work of the host's that nothing interrupts.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > limits::LINE {
+            return Err(StreamError::trap("cannot write more than `check-write` allows"));
+        }
         self.push(&bytes);
         Ok(())
     }

@@ -35,6 +35,10 @@ pub(super) struct KilledByHost;
 #[derive(Debug)]
 pub(super) struct TurnTooLong;
 
+/// Raised by an import that a turn has called too often.
+#[derive(Debug)]
+pub(super) struct TooManyCalls;
+
 impl fmt::Display for KilledByHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ended by force in the middle of its code")
@@ -48,7 +52,18 @@ impl fmt::Display for TurnTooLong {
     }
 }
 
+impl fmt::Display for TooManyCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "called its host {} times in one turn, the most it may",
+            limits::CALLS
+        )
+    }
+}
+
 impl std::error::Error for KilledByHost {}
+impl std::error::Error for TooManyCalls {}
 impl std::error::Error for TurnTooLong {}
 
 impl Stopped {
@@ -71,6 +86,9 @@ impl Stopped {
         }
         if let Some(long) = error.downcast_ref::<TurnTooLong>() {
             return Self::new(ErrorKind::Limit("cpu".into()), long.to_string());
+        }
+        if let Some(many) = error.downcast_ref::<TooManyCalls>() {
+            return Self::new(ErrorKind::Limit("calls".into()), many.to_string());
         }
         if let Some(refused) = state.budget.refused() {
             return Self::refused(refused, state.budget.memory_bytes());
@@ -123,6 +141,9 @@ impl Stopped {
     fn other(message: &str) -> Self {
         let kind = match message {
             m if m.contains("hostcalls has been exhausted") => ErrorKind::Limit("hostcall".into()),
+            // The one request that the engine's own WASI refuses by its length.
+            m if m.starts_with("requested len") => ErrorKind::Limit("random".into()),
+            m if m.contains("store handle limit exceeded") => ErrorKind::Limit("handles".into()),
             m if m.contains("resource table has no free keys") => ErrorKind::Limit("resources".into()),
             _ => ErrorKind::Internal,
         };

@@ -145,6 +145,36 @@ fn recursion_without_end_is_a_limit() {
     );
 }
 
+/// Nothing interrupts one bulk operation: the longest slice a guest can take is one over all it may have.
+#[test]
+fn one_bulk_operation_over_all_memory_is_bounded() {
+    // The first turn touches all 64 MiB but a page, the next one copies them.
+    let component = load(
+        &engine(),
+        "(if (i64.eqz (local.get $now))
+            (then (drop (memory.grow (i32.const 1021)))
+                (memory.fill (i32.const 0) (i32.const 2) (i32.const 67043328)))
+            (else (memory.copy (i32.const 0) (i32.const 64) (i32.const 67043264))))
+        (i32.const 0)",
+    );
+    block_on(async {
+        let mut instance = start(&component, &Arc::default()).await;
+        for (now, what) in ["filled for the first time", "copied", "copied again"]
+            .iter()
+            .enumerate()
+        {
+            let begun = Instant::now();
+            instance.turn(now as u64, Vec::new()).await.unwrap();
+            println!("64 MiB {what}: {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(2),
+                "{what}: {:?}",
+                begun.elapsed()
+            );
+        }
+    });
+}
+
 #[test]
 fn a_turn_that_never_waits_is_stopped() {
     let begun = Instant::now();

@@ -9,18 +9,35 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::budget::Budget;
 use super::clocks::Clocks;
+use super::limits;
 use super::meter::Stopwatch;
+use super::stopped::TooManyCalls;
 
 /// The data of one store.
 pub(super) struct State {
     pub(super) boundary: Arc<dyn Boundary>,
     pub(super) budget: Budget,
+    /// Operations of this turn that leave something for its end.
+    pub(super) calls: u32,
+    /// Bytes of arguments of what this turn has opened.
+    pub(super) opened: usize,
     /// What the guest said before it trapped.
     pub(super) panic: Option<Panicked>,
     pub(super) stopwatch: Stopwatch,
     pub(super) clocks: Clocks,
     pub(super) wasi: WasiCtx,
     pub(super) table: ResourceTable,
+}
+
+impl State {
+    /// Counts an operation that leaves something for the end of the turn.
+    pub(super) fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.calls += 1;
+        match self.calls > limits::CALLS {
+            true => Err(TooManyCalls.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A panic as the guest reported it.

@@ -13,19 +13,23 @@ use super::{Answer, answer};
 
 impl Host for State {
     fn open(&mut self, context: u32, flow: Option<Flow>) -> Answer<()> {
+        self.count_call()?;
         answer(self.boundary.stream_open(context, flow.map(convert::flow)))
     }
 
     /// Never called: [`add_send_batch`] takes its place. The generated trait demands it.
     fn send_batch(&mut self, context: u32, batch: Vec<u8>) -> Answer<()> {
+        self.count_call()?;
         answer(self.boundary.send_batch(context, &batch))
     }
 
     fn credit(&mut self, context: u32, messages: u32, bytes: u32) -> Answer<()> {
+        self.count_call()?;
         answer(self.boundary.credit(context, messages, bytes))
     }
 
     fn stop(&mut self, context: u32) -> Answer<()> {
+        self.count_call()?;
         answer(self.boundary.stop(context))
     }
 }
@@ -35,7 +39,10 @@ impl Host for State {
 pub(super) fn add_send_batch(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut instance = linker.instance("steading:actor/stream@0.1.0")?;
-    instance.func_wrap("send-batch", |store, arguments| Ok((send_batch(&store, arguments),)))?;
+    instance.func_wrap("send-batch", |mut store, arguments| {
+        store.data_mut().count_call()?;
+        Ok((send_batch(&store, arguments),))
+    })?;
     linker.allow_shadowing(false);
     Ok(())
 }
