@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{Cause, Fate, Key, Spec, Strategy, Supervision};
+use steading_types::{Cause, ErrorKind, Fate, Key, Spec, Strategy, Supervision};
 
 use crate::children::{Children, Line, LineState, Scope};
 use crate::codec;
@@ -224,7 +224,7 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
         let (it, id) = match line.wait(LineState::running).await {
             Ok(running) => running,
             // It was to start again, and then was not: how it had ended is all there is.
-            Err(error) => return last.unwrap_or(Err(error)),
+            Err(error) => return last.unwrap_or_else(|| Err(why_not_up(nursery, error))),
         };
         let portal = nursery.0.actor.portal_into(line.clone(), it, id);
         let context = portal.context(&once.endpoint).schema(once.schema);
@@ -239,6 +239,13 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
         }
         last = Some(result);
     }
+}
+
+/// Why there never was anybody to call: what it failed to start for, or what all of the nursery is cancelled for.
+fn why_not_up(nursery: &Nursery, error: Error) -> Error {
+    let cancelled = nursery.0.node.cancellation().map(Error::cancelled);
+    let is_gone = error.kind() == ErrorKind::LinkClosed;
+    cancelled.filter(|_| is_gone).unwrap_or(error)
 }
 
 /// Why there was nobody to call: what the child had died of, or what all of the nursery is cancelled for.

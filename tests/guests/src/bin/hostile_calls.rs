@@ -173,6 +173,15 @@ fn spec(name: &str) -> nursery::ActorSpec {
             on: Vec::new(),
         },
         log_level: None,
+        budget: nursery::Budget {
+            memory: None,
+            actors: None,
+            cpu: None,
+        },
+        components: None,
+        children: None,
+        clock: None,
+        seed: None,
     }
 }
 
