@@ -8,7 +8,7 @@ use std::time::Duration;
 use steading_proto::Limits;
 use steading_types::Window;
 
-use crate::backend::wasm::limits as wasm;
+use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::children::DEPTH;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
@@ -19,6 +19,11 @@ pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
 pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
 /// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
 pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
+
+/// How long compiling a component can be allowed to take.
+pub const COMPILE_TIME: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(10);
+/// Bytes of address space that compiling a component can be allowed.
+pub const COMPILE_MEMORY: RangeInclusive<u64> = (256 << 20)..=(64 << 30);
 
 /// One bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +48,25 @@ pub enum Amount {
 }
 
 /// The bounds of a host with these settings.
-pub(crate) fn in_force(limits: &Limits, memory: u64) -> Vec<Limit> {
+pub(crate) fn in_force(limits: &Limits, memory: u64, compile: Option<CompileBounds>) -> Vec<Limit> {
     let mut all = settable(limits, memory);
     all.extend(of_core(limits));
     all.extend(of_instances());
     all.extend(of_files());
+    all.extend(compile.map(of_compiling).into_iter().flatten());
+    all.extend(of_loading());
     all
 }
 
-fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
-    let raisable = |name, value, maximum| Limit {
+fn raisable(name: &'static str, value: Amount, maximum: Amount) -> Limit {
+    Limit {
         name,
         value,
         maximum: Some(maximum),
-    };
+    }
+}
+
+fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
     vec![
         raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(*MEMORY.end())),
         raisable(
@@ -108,6 +118,39 @@ fn of_files() -> Vec<Limit> {
         ("functions", Amount::Count(u64::from(wasm::FUNCTIONS))),
         ("locals of a function", Amount::Count(u64::from(wasm::LOCALS))),
         ("nested loops", Amount::Count(u64::from(wasm::LOOP_NEST))),
+    ])
+}
+
+/// What holds in a child process, and only there.
+fn of_compiling(bounds: CompileBounds) -> Vec<Limit> {
+    let mut all = vec![
+        raisable(
+            "time to compile",
+            Amount::Time(bounds.time),
+            Amount::Time(*COMPILE_TIME.end()),
+        ),
+        raisable(
+            "memory to compile",
+            Amount::Bytes(bounds.memory),
+            Amount::Bytes(*COMPILE_MEMORY.end()),
+        ),
+    ];
+    all.extend(fixed([
+        ("compiled code", Amount::Bytes(wasm::COMPILED)),
+        ("threads to compile", Amount::Count(wasm::COMPILE_THREADS as u64)),
+    ]));
+    all
+}
+
+fn of_loading() -> Vec<Limit> {
+    fixed([
+        ("components compiled at once", Amount::Count(1)),
+        (
+            "components waiting to be compiled",
+            Amount::Count(wasm::COMPILES_WAITING as u64),
+        ),
+        ("cache, compiled code", Amount::Bytes(wasm::CACHE)),
+        ("cache, refused components", Amount::Count(wasm::REFUSALS as u64)),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! What steading promises, told as stories on real guests, one module per guest or subject.
 
 mod closing;
+mod compiling;
 mod conformance;
 mod credit;
 mod errors;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use steading::config::Workers;
 use steading::limits;
@@ -102,6 +103,8 @@ pub(crate) enum Bound {
     Contexts(usize),
     Children(usize),
     Actors(u32),
+    CompileTime(Duration),
+    CompileMemory(u64),
 }
 
 impl FromStr for Bound {
@@ -114,8 +117,14 @@ impl FromStr for Bound {
             "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
+            "compile-time" => seconds(value).map(Self::CompileTime),
+            "compile-memory" => Ok(Self::CompileMemory(within(
+                bytes(value)?,
+                &limits::COMPILE_MEMORY,
+                " bytes",
+            )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors"
+                "no limit `{name}`; there are: memory, contexts, children, actors, compile-time, compile-memory"
             )),
         }
     }
@@ -146,6 +155,11 @@ fn within<N: PartialOrd + Display>(value: N, range: &RangeInclusive<N>, unit: &s
         return Ok(value);
     }
     Err(format!("{value}{unit} is out of range: {least} to {most}{unit}"))
+}
+
+fn seconds(value: &str) -> Parsed<Duration> {
+    let most = limits::COMPILE_TIME.end().as_secs();
+    Ok(Duration::from_secs(within(number(value)?, &(1..=most), " seconds")?))
 }
 
 fn number<N: FromStr>(text: &str) -> Parsed<N> {
@@ -248,6 +262,11 @@ mod tests {
         assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
+        assert_eq!(
+            "compile-time=30".parse(),
+            Ok(Bound::CompileTime(Duration::from_secs(30)))
+        );
+        assert_eq!("compile-memory=2GiB".parse(), Ok(Bound::CompileMemory(2 << 30)));
         for text in ["memory", "memory=", "fuel=3", "actors=-1", "contexts=x"] {
             assert!(text.parse::<Bound>().is_err(), "{text}");
         }

@@ -181,7 +181,7 @@ struct ActorArgs {
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
     /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024
-    /// (of all).
+    /// (of all), compile-time=10 (seconds) and compile-memory=1GiB (of each component that is not in the cache).
     #[arg(long, value_name = "NAME=VALUE")]
     limit: Vec<Bound>,
     /// Let actors start this component as a child by this name.

@@ -181,6 +181,8 @@ fn configured(args: &ActorArgs) -> HostBuilder {
         Bound::Contexts(count) => builder.contexts(count),
         Bound::Children(count) => builder.children(count),
         Bound::Actors(count) => builder.max_actors(count),
+        Bound::CompileTime(limit) => builder.compile_time(limit),
+        Bound::CompileMemory(bytes) => builder.compile_memory(bytes),
     })
 }
 
