@@ -7,6 +7,7 @@ mod credit;
 mod errors;
 mod examples;
 mod files;
+mod garbage;
 mod gathering;
 mod host;
 mod leaving;

@@ -9,7 +9,7 @@ use steading_types::Description;
 use super::access::Access;
 use super::bindings::exports::GuestPre;
 use super::cache::Cache;
-use super::compile::{Compiled, Refusal, Turn};
+use super::compile::{Refusal, Turn};
 use super::engine::Engine;
 use super::error::LoadError;
 use super::instance::{Instance, InstanceLimits};
@@ -189,7 +189,9 @@ impl Source<'_> {
     fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Description)> {
         let entry = cache.load(self.key)?;
         let description = description::decode(entry.description())?;
-        Some((deserialize(self.engine, entry.code())?, description))
+        let component = deserialize(self.engine, entry.code())
+            .inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
+        Some((component.ok()?, description))
     }
 
     fn refusal(self, cache: &Cache) -> Option<LoadError> {
@@ -216,12 +218,13 @@ impl Source<'_> {
 
     fn compile(self, turn: &Turn<'_>, kind: Kind) -> Result<Loaded, LoadError> {
         let verdict = (self.engine.compiler()).compile(turn, self.engine, (self.file, kind, self.bytes))?;
-        let compiled = verdict.map_err(|refusal| self.refused(refusal))?;
-        let component = compiled.component(self.engine, self.file)?;
+        let code = verdict.map_err(|refusal| self.refused(refusal))?;
+        // It may be valid and beyond what this host's pool has room for, which is not remembered.
+        let component = deserialize(self.engine, &code).map_err(|error| Refusal::invalid(&error).of(self.file))?;
         let (pre, imports) = link(self.engine, &component, self.file, self.unknown)?;
         let description = describe(self.engine, &pre, self.file)?;
         if let Some(cache) = self.engine.cache() {
-            store(cache, self.key, &description, &component, compiled);
+            cache.store(self.key, &description::encode(&description), &code);
         }
         Ok(Loaded {
             pre,
@@ -239,27 +242,14 @@ impl Source<'_> {
     }
 }
 
-impl Compiled {
-    fn component(&self, engine: &Engine, file: &str) -> Result<wasmtime::component::Component, LoadError> {
-        match self {
-            Self::Here(component) => Ok(component.clone()),
-            Self::Code(code) => deserialize(engine, code).ok_or_else(|| LoadError::CompilerFailed {
-                name: file.to_string(),
-                detail: "what it made does not load".to_string(),
-            }),
-        }
-    }
-}
-
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<wasmtime::component::Component> {
-    // SAFETY: `code` is what an engine with the same fingerprint serialised, on behalf of this user: either
-    // `Cache::load` has checked its keyed hash, whose key only this user can read, or it is the answer of the
-    // compiler that this process has started, in a file in memory that nobody else was given.
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<wasmtime::component::Component> {
+    // SAFETY: `code` is what an engine with the same fingerprint has compiled on behalf of this user: in this
+    // process; or in the child that this process has started, which answered in a file in memory that nobody else
+    // was given; or at an earlier time, if `Cache::load` has checked its keyed hash, whose key only this user can read.
     #[allow(unsafe_code, reason = "loading what our own compiler made is the one audited use")]
-    let component = unsafe { wasmtime::component::Component::deserialize(engine.wasmtime(), code) };
-    component
-        .inspect_err(|error| tracing::warn!(%error, "compiled code does not load"))
-        .ok()
+    unsafe {
+        wasmtime::component::Component::deserialize(engine.wasmtime(), code)
+    }
 }
 
 fn link(
@@ -289,23 +279,6 @@ fn link(
         false => linker::with_traps(engine.linker(), component).and_then(|linker| linker.instantiate_pre(component)),
     };
     Ok((pre.and_then(GuestPre::new).map_err(mismatch)?, imports))
-}
-
-fn store(
-    cache: &Cache,
-    key: &str,
-    description: &Description,
-    component: &wasmtime::component::Component,
-    compiled: Compiled,
-) {
-    let code = match compiled {
-        Compiled::Code(code) => Ok(code),
-        Compiled::Here(_) => component.serialize(),
-    };
-    match code {
-        Ok(code) => cache.store(key, &description::encode(description), &code),
-        Err(error) => tracing::warn!(%error, "compile cache: code cannot be serialised"),
-    }
 }
 
 /// Asks the component what it offers, on a thread of its own: the caller may or may not be inside an

@@ -21,7 +21,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::verdict::{self, Alien, Refusal};
 use super::worker::{REQUEST, Request};
-use super::{Bounds, Compiled, HOOK};
+use super::{Bounds, HOOK};
 use crate::backend::wasm::engine::Engine;
 use crate::backend::wasm::error::LoadError;
 use crate::backend::wasm::limits;
@@ -51,7 +51,7 @@ pub(super) fn compile(
     engine: &Engine,
     file: &str,
     bytes: &[u8],
-) -> Result<Result<Compiled, Refusal>, LoadError> {
+) -> Result<Result<Vec<u8>, Refusal>, LoadError> {
     let no_compiler = |detail: String| LoadError::NoCompiler {
         name: file.to_string(),
         program: program.path().to_path_buf(),
@@ -76,9 +76,7 @@ pub(super) fn compile(
     }
     let answer = files.answer().map_err(unreadable)?;
     let alien = |alien| no_compiler(describe(alien));
-    Ok(verdict::read(engine.fingerprint(), answer)
-        .map_err(alien)?
-        .map(Compiled::Code))
+    verdict::read(engine.fingerprint(), answer).map_err(alien)
 }
 
 fn start(program: &Program, bounds: Bounds, engine: &Engine, files: &Files) -> io::Result<Running> {

@@ -47,14 +47,6 @@ enum Way {
     Child(Program),
 }
 
-/// What a compilation gave.
-pub(super) enum Compiled {
-    /// In this process.
-    Here(wasmtime::component::Component),
-    /// By a child with this engine's fingerprint, as `serialize` would have it.
-    Code(Vec<u8>),
-}
-
 impl Compiler {
     /// Settles where it is done.
     pub(super) fn new(wish: &Compile, bounds: Bounds) -> Result<Self, LoadError> {
@@ -88,15 +80,16 @@ impl Compiler {
         })
     }
 
-    /// Compiles. The outer error is about the compiler, the inner one about the component.
+    /// Compiles to what an engine with the same fingerprint loads. The outer error is about the compiler, the
+    /// inner one about the component.
     pub(super) fn compile(
         &self,
         _turn: &Turn<'_>,
         engine: &Engine,
         (file, kind, bytes): (&str, Kind, &[u8]),
-    ) -> Result<Result<Compiled, Refusal>, LoadError> {
+    ) -> Result<Result<Vec<u8>, Refusal>, LoadError> {
         match &self.way {
-            Way::InProcess => Ok(here(engine, kind, bytes)),
+            Way::InProcess => Ok(worker::compile(engine.wasmtime(), kind, bytes)),
             Way::Child(program) => child::compile(program, self.bounds, engine, file, bytes),
         }
     }
@@ -127,11 +120,4 @@ const HOOK: &str = "steading::compile_child()";
 /// The child starts in `/`.
 fn absolute(path: PathBuf) -> Result<PathBuf, String> {
     std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn here(engine: &Engine, kind: Kind, bytes: &[u8]) -> Result<Compiled, Refusal> {
-    let bytes = worker::component(kind, bytes)?;
-    wasmtime::component::Component::from_binary(engine.wasmtime(), &bytes)
-        .map(Compiled::Here)
-        .map_err(|error| Refusal::invalid(&error))
 }

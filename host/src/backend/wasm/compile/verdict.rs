@@ -32,7 +32,7 @@ pub(in crate::backend::wasm) enum Refusal {
 
 impl Refusal {
     /// In the compiler's words.
-    pub(super) fn invalid(error: &wasmtime::Error) -> Self {
+    pub(in crate::backend::wasm) fn invalid(error: &wasmtime::Error) -> Self {
         Self::Invalid(format!("{error:#}"))
     }
 

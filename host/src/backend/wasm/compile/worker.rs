@@ -118,12 +118,8 @@ impl Request {
         let engine = engine::for_compiling(self.copy_on_write).map_err(io::Error::other)?;
         // The host has looked at it and found nothing too large; what it is, is not worth a word of protocol.
         let kind = scan::scan("it", bytes).map_err(io::Error::other)?;
-        let code = component(kind, bytes).and_then(|bytes| {
-            engine
-                .precompile_component(&bytes)
-                .map_err(|error| Refusal::invalid(&error))
-        });
-        Ok(verdict::answer(&engine::fingerprint(&engine), code))
+        let verdict = compile(&engine, kind, bytes);
+        Ok(verdict::answer(&engine::fingerprint(&engine), verdict))
     }
 }
 
@@ -137,8 +133,15 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
     Ok(setrlimit(resource, new)?)
 }
 
+/// Compiles, in whichever process this is.
+pub(super) fn compile(engine: &wasmtime::Engine, kind: Kind, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    engine
+        .precompile_component(&component(kind, bytes)?)
+        .map_err(|error| Refusal::invalid(&error))
+}
+
 /// A core module with the description of its world inside is a component in all but form.
-pub(super) fn component(kind: Kind, bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+fn component(kind: Kind, bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
     let encode = || {
         wit_component::ComponentEncoder::default()
             .validate(true)
