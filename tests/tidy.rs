@@ -225,7 +225,12 @@ fn tasks_are_spawned_in_two_places() {
         "host/build/",
     ];
     // Threads that are joined where they are started, and `spawn`s that start an actor, not a task.
-    let threads = ["host/src/backend/wasm/ticker.rs", "host/src/backend/wasm/component.rs"];
+    // A process that is killed and reaped where it is started.
+    let threads = [
+        "host/src/backend/wasm/ticker.rs",
+        "host/src/backend/wasm/component.rs",
+        "host/src/backend/wasm/compile/child.rs",
+    ];
     let actors = ["host/src/runtime/", "host/src/backend/wasm/imports/nursery.rs"];
     let is_allowed = |source: &Source| source.is_in(&allowed) || source.is_in(&threads) || source.is_in(&actors);
     none("who spawns", uses(&sources(&["host/src"]), &words, is_allowed));

@@ -9,12 +9,35 @@ use steading_proto::Limits;
 use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
-use crate::config::{Deadlocks, Stdio, Workers};
+use crate::config::{Compile, Deadlocks, Stdio, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
 
 pub use crate::backend::wasm::{Allocation, LoadError, Report};
+
+/// Makes this program its own compiler: to be called first in `main`, before threads, files or a runtime.
+///
+/// Where a host compiles in a child process ([`config::Compile`](crate::config::Compile)), that child is this program
+/// again, told by its environment what it is for. There, this compiles and ends the process. Everywhere else it
+/// returns at once, and lets hosts built afterwards compile so by default.
+///
+/// ```no_run
+/// fn main() -> steading::Result<()> {
+///     steading::compile_child();
+///     let runtime = tokio::runtime::Runtime::new()?;
+///     runtime.block_on(async {
+///         let host = steading::Host::builder().build()?;
+///         let code = host.load("from-somebody.wasm")?;
+///         // …
+///         # drop(code);
+///         Ok(())
+///     })
+/// }
+/// ```
+pub fn compile_child() {
+    crate::backend::wasm::serve_if_asked();
+}
 
 /// What a host is to be like. [`Host::builder`] makes one; everything has a default.
 #[derive(Clone, Debug)]
@@ -138,6 +161,28 @@ impl HostBuilder {
         self
     }
 
+    /// Where components are compiled that are not in the cache. Default: in a child process, if `main` begins with
+    /// [`compile_child`]; else in this one, without bounds.
+    pub fn compile(mut self, place: Compile) -> Self {
+        self.engine.compile = place;
+        self
+    }
+
+    /// How long a child process may take to compile a component, by the clock and in processor time (whole
+    /// seconds, rounded up). Default 10 s; beyond [`limits::COMPILE_TIME`](crate::limits::COMPILE_TIME), the nearest
+    /// in it. One that took longer is refused at once the next time, unless it is given more.
+    pub fn compile_time(mut self, limit: std::time::Duration) -> Self {
+        self.engine.compile_bounds.time = clamped(limit, &crate::limits::COMPILE_TIME);
+        self
+    }
+
+    /// Bytes of address space a child process may have to compile a component, its own program included.
+    /// Default 1 GiB; beyond [`limits::COMPILE_MEMORY`](crate::limits::COMPILE_MEMORY), the nearest in it.
+    pub fn compile_memory(mut self, bytes: u64) -> Self {
+        self.engine.compile_bounds.memory = clamped(bytes, &crate::limits::COMPILE_MEMORY);
+        self
+    }
+
     /// Runs guests' file operations on the worker itself instead of on a pool of blocking threads: two to
     /// three times faster for many small files, but a slow disk or a FIFO then holds up every actor of
     /// that worker. Default: off.
@@ -241,9 +286,16 @@ impl Host {
 
     /// Loads a component file, out of the cache if it was compiled before.
     ///
+    /// Blocks its thread: for milliseconds if the component is in the cache or is refused, else for as long as it
+    /// takes to compile it and to ask it what it offers (2 s at most). In a child process a compilation ends within
+    /// [`HostBuilder::compile_time`]; in this one within no certain time. A host compiles one component at a time: as
+    /// many as are compiled before this one, so many times it waits. Within asynchronous code, that is a matter for
+    /// `tokio::task::spawn_blocking`, where nothing else is to wait meanwhile.
+    ///
     /// # Errors
     /// [`LoadError`], naming the path: missing, unreadable, not a component, unknown imports, too large,
-    /// not an actor.
+    /// not an actor, beyond what compiling may take. What the compiler refused is refused at once the next time,
+    /// as long as the cache remembers it.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Code, LoadError> {
         let component = self.engine.load_file(path.as_ref())?;
         let name = format!("{}-{}", component.name(), &component.digest()[..16]);
@@ -392,13 +444,15 @@ impl Host {
         Some(CacheReport {
             dir: cache.dir().to_owned(),
             entries: cache.entries(),
+            refused: cache.refused(),
             bytes: cache.total_size(),
         })
     }
 
     /// Every bound that holds on this host.
     pub fn limits(&self) -> Vec<crate::limits::Limit> {
-        crate::limits::in_force(&self.runtime.options, self.memory)
+        let compile = self.engine.compile_bounds();
+        crate::limits::in_force(&self.runtime.options, self.memory, compile)
     }
 
     /// Empties the compile cache; how many entries went.
@@ -417,6 +471,8 @@ pub struct CacheReport {
     pub dir: PathBuf,
     /// Components in it.
     pub entries: usize,
+    /// Components of which it remembers why they were refused.
+    pub refused: usize,
     /// Bytes on disk.
     pub bytes: u64,
 }

@@ -1,5 +1,7 @@
 //! What an embedder may decide, as plain values.
 
+use std::path::PathBuf;
+
 /// Where a guest's standard output and error go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stdio {
@@ -36,4 +38,28 @@ pub enum Workers {
     /// On this many threads of their own: control, timers and the embedder stay responsive beside
     /// guests that spin, at the price of a wake across threads.
     Dedicated(usize),
+}
+
+/// Where components are compiled that are not in the cache.
+///
+/// Compilation cannot be interrupted, and a valid component of a few kilobytes can take minutes or gigabytes.
+/// Only a child process can be bounded: by [`compile_time`](crate::HostBuilder::compile_time) and
+/// [`compile_memory`](crate::HostBuilder::compile_memory). A child that cannot be started is an error of the load;
+/// nothing is compiled in this process instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Compile {
+    /// [`Child`](Self::Child) in a program whose `main` begins with [`compile_child`](crate::compile_child), else
+    /// [`InProcess`](Self::InProcess).
+    #[default]
+    Auto,
+    /// In this process, on the thread that loads and those it is helped by, without any bound. For components
+    /// that come from whom the program comes from.
+    InProcess,
+    /// In a child process of this very program, whose `main` has to begin with
+    /// [`compile_child`](crate::compile_child).
+    Child,
+    /// In a child process of the program at this path, whose `main` has to begin in the same way, built with the
+    /// same version of everything. What it hands back is run: it is trusted as this program is. For programs whose
+    /// `main` is not their own, as plugins and tests.
+    ChildOf(PathBuf),
 }

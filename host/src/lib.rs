@@ -26,7 +26,7 @@ pub mod config;
 pub mod limits;
 mod runtime;
 
-pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report};
+pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report, compile_child};
 pub use limits::{Amount, Limit};
 #[doc(hidden)]
 pub use runtime::faults::{Fault, FaultPlan};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use steading_proto::Limits;
 use steading_types::{Budget, Window};
 
-use crate::backend::wasm::limits as wasm;
+use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::Options;
 use crate::runtime::children::DEPTH;
 use crate::runtime::log;
@@ -27,6 +27,10 @@ pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 pub const BUDGET_MEMORY: RangeInclusive<u64> = (64 << 10)..=(1 << 40);
 /// Processor cores that an actor and all below it can be given together.
 pub const CORES: RangeInclusive<f64> = 0.001..=1024.0;
+/// How long compiling a component can be allowed to take.
+pub const COMPILE_TIME: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(10);
+/// Bytes of address space that compiling a component can be allowed.
+pub const COMPILE_MEMORY: RangeInclusive<u64> = (256 << 20)..=(64 << 30);
 
 /// One bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +57,7 @@ pub enum Amount {
 }
 
 /// The bounds of a host with these settings.
-pub(crate) fn in_force(options: &Options, memory: u64) -> Vec<Limit> {
+pub(crate) fn in_force(options: &Options, memory: u64, compile: Option<CompileBounds>) -> Vec<Limit> {
     let mut all = settable(&options.limits, memory);
     all.extend(of_budget("an actor and all below it", &options.guest_budget));
     all.extend(of_budget("all actors", &options.budget));
@@ -61,15 +65,20 @@ pub(crate) fn in_force(options: &Options, memory: u64) -> Vec<Limit> {
     all.extend(of_instances());
     all.extend(of_lines());
     all.extend(of_files());
+    all.extend(compile.map(of_compiling).into_iter().flatten());
+    all.extend(of_loading());
     all
 }
 
-fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
-    let raisable = |name: &'static str, value, maximum| Limit {
+fn raisable(name: &'static str, value: Amount, maximum: Amount) -> Limit {
+    Limit {
         name: name.into(),
         value,
         maximum: Some(maximum),
-    };
+    }
+}
+
+fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
     vec![
         raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(*MEMORY.end())),
         raisable(
@@ -151,6 +160,39 @@ fn of_files() -> Vec<Limit> {
         ("functions", Amount::Count(u64::from(wasm::FUNCTIONS))),
         ("locals of a function", Amount::Count(u64::from(wasm::LOCALS))),
         ("nested loops", Amount::Count(u64::from(wasm::LOOP_NEST))),
+    ])
+}
+
+/// What holds in a child process, and only there.
+fn of_compiling(bounds: CompileBounds) -> Vec<Limit> {
+    let mut all = vec![
+        raisable(
+            "time to compile",
+            Amount::Time(bounds.time),
+            Amount::Time(*COMPILE_TIME.end()),
+        ),
+        raisable(
+            "memory to compile",
+            Amount::Bytes(bounds.memory),
+            Amount::Bytes(*COMPILE_MEMORY.end()),
+        ),
+    ];
+    all.extend(fixed([
+        ("compiled code", Amount::Bytes(wasm::COMPILED)),
+        ("threads to compile", Amount::Count(wasm::COMPILE_THREADS as u64)),
+    ]));
+    all
+}
+
+fn of_loading() -> Vec<Limit> {
+    fixed([
+        ("components compiled at once", Amount::Count(1)),
+        (
+            "components waiting to be compiled",
+            Amount::Count(wasm::COMPILES_WAITING as u64),
+        ),
+        ("cache, compiled code", Amount::Bytes(wasm::CACHE)),
+        ("cache, refused components", Amount::Count(wasm::REFUSALS as u64)),
     ])
 }
 

@@ -4,6 +4,7 @@
 //! where the binary is, and builds it for them.
 
 mod bad_input;
+mod compiling;
 mod errors;
 mod foreign;
 mod interrupt;

@@ -2,12 +2,14 @@
 
 mod budgets;
 mod closing;
+mod compiling;
 mod conformance;
 mod credit;
 mod deadlocks;
 mod errors;
 mod examples;
 mod files;
+mod garbage;
 mod gathering;
 mod host;
 mod hostile;

@@ -1,6 +1,7 @@
 //! `steading doctor`: is everything there, what holds, and how to mend what does not.
 
 use serde_json::{Value, json};
+use steading::config::Compile;
 use steading::{Allocation, Amount, Host, Limit};
 use steading_build::Toolchain;
 
@@ -110,7 +111,16 @@ fn engine(host: &Host) -> Vec<Finding> {
             mend: Some("raise the limit on address space (ulimit -v unlimited)".to_owned()),
         },
     };
-    vec![engine, maps(report.max_map_count)]
+    vec![engine, compiler(&report.compile), maps(report.max_map_count)]
+}
+
+fn compiler(place: &Compile) -> Finding {
+    let found = match place {
+        Compile::Child => "a child process, bounded as below".to_owned(),
+        Compile::ChildOf(program) => format!("a child process of {}", program.display()),
+        Compile::InProcess | Compile::Auto => "this process, without bounds".to_owned(),
+    };
+    fine("compiler", found)
 }
 
 /// The kernel's default suffices for the engine's own default.
@@ -133,10 +143,10 @@ fn cache(host: &Host) -> Finding {
     let problem = host.engine_report().cache_problem.clone();
     match (host.cache_report(), problem) {
         (Some(cache), _) => {
-            let size = bytes(cache.bytes);
+            let (dir, size) = (cache.dir.display(), bytes(cache.bytes));
             fine(
                 "compile cache",
-                format!("{}: {} components, {size}", cache.dir.display(), cache.entries),
+                format!("{dir}: {} components, {} refused, {size}", cache.entries, cache.refused),
             )
         }
         (None, problem) => Finding {

@@ -113,7 +113,22 @@ impl From<&clap::Error> for Failure {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        Self::load(error.to_string())
+        let failure = Self::load(error.to_string());
+        match hint(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn hint(error: &LoadError) -> Option<&'static str> {
+    match error {
+        LoadError::CompileTimeout { .. } => Some("`run` and `call` give it more with --limit compile-time=SECONDS"),
+        LoadError::CompileMemory { .. } => Some("`run` and `call` give it more with --limit compile-memory=BYTES"),
+        LoadError::Remembered { earlier } => {
+            hint(earlier).or(Some("`steading doctor --clear-cache` forgets what was refused"))
+        }
+        _ => None,
     }
 }
 

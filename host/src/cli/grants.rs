@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use steading::config::Workers;
 use steading::{Budget, Clock, HostBuilder, Spec, limits};
@@ -115,6 +116,8 @@ pub(crate) enum Bound {
     BudgetMemory(u64),
     BudgetActors(u32),
     Cores(f64),
+    CompileTime(Duration),
+    CompileMemory(u64),
 }
 
 impl FromStr for Bound {
@@ -134,8 +137,15 @@ impl FromStr for Bound {
             )?)),
             "budget-actors" => Ok(Self::BudgetActors(within(number(value)?, &limits::ACTORS, "")?)),
             "cores" => Ok(Self::Cores(within(number(value)?, &limits::CORES, "")?)),
+            "compile-time" => seconds(value).map(Self::CompileTime),
+            "compile-memory" => Ok(Self::CompileMemory(within(
+                bytes(value)?,
+                &limits::COMPILE_MEMORY,
+                " bytes",
+            )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores"
+                "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores, \
+                 compile-time, compile-memory"
             )),
         }
     }
@@ -149,6 +159,8 @@ impl Bound {
             Self::Contexts(count) => builder.contexts(count),
             Self::Children(count) => builder.children(count),
             Self::Actors(count) => builder.max_actors(count),
+            Self::CompileTime(limit) => builder.compile_time(limit),
+            Self::CompileMemory(bytes) => builder.compile_memory(bytes),
             Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
         }
     }
@@ -159,7 +171,7 @@ impl Bound {
             Self::BudgetMemory(bytes) => budget.memory(bytes),
             Self::BudgetActors(count) => budget.actors(count),
             Self::Cores(cores) => budget.cpu(cores),
-            Self::Memory(_) | Self::Contexts(_) | Self::Children(_) | Self::Actors(_) => budget,
+            _ => budget,
         }
     }
 }
@@ -206,6 +218,11 @@ fn within<N: PartialOrd + Display>(value: N, range: &RangeInclusive<N>, unit: &s
         return Ok(value);
     }
     Err(format!("{value}{unit} is out of range: {least} to {most}{unit}"))
+}
+
+fn seconds(value: &str) -> Parsed<Duration> {
+    let most = limits::COMPILE_TIME.end().as_secs();
+    Ok(Duration::from_secs(within(number(value)?, &(1..=most), " seconds")?))
 }
 
 fn number<N: FromStr>(text: &str) -> Parsed<N> {
@@ -313,6 +330,11 @@ mod tests {
         assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));
         assert_eq!("budget-actors=3".parse(), Ok(Bound::BudgetActors(3)));
         assert_eq!("cores=0.5".parse(), Ok(Bound::Cores(0.5)));
+        assert_eq!(
+            "compile-time=30".parse(),
+            Ok(Bound::CompileTime(Duration::from_secs(30)))
+        );
+        assert_eq!("compile-memory=2GiB".parse(), Ok(Bound::CompileMemory(2 << 30)));
         for text in ["memory", "memory=", "fuel=3", "actors=-1", "contexts=x"] {
             assert!(text.parse::<Bound>().is_err(), "{text}");
         }

@@ -5,17 +5,21 @@
 //! closed to everybody else, and each entry carries a keyed hash whose key lies beside it with the
 //! same protection. An entry that fails the check is compiled anew and replaced, never loaded.
 //! Nothing in here fails a load: a cache that cannot be used is no cache, with one warning.
+//!
+//! Beside them lie the refusals: of components that would not compile, why, under the same name and with the
+//! same check. They are counted apart, so that no flood of them drives out what compiles.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::limits;
 
 const KEY_FILE: &str = "key";
-const EXTENSION: &str = "compiled";
+const COMPILED: &str = "compiled";
+const REFUSED: &str = "refused";
 const MAC: usize = blake3::OUT_LEN;
 /// A keyed hash, and the length of the description as four bytes.
 const HEADER: usize = MAC + 4;
@@ -94,26 +98,32 @@ impl Cache {
 
     /// How many components it holds.
     pub(crate) fn entries(&self) -> usize {
-        self.files().len()
+        self.files(COMPILED).len()
+    }
+
+    /// How many refusals it holds.
+    pub(crate) fn refused(&self) -> usize {
+        self.files(REFUSED).len()
     }
 
     /// Bytes on disk.
     pub(crate) fn total_size(&self) -> u64 {
-        self.files().iter().map(|file| file.size).sum()
+        self.all().map(|file| file.size).sum()
     }
 
     /// Removes every entry and says how many there were.
     pub(crate) fn clear(&self) -> io::Result<usize> {
-        let files = self.files();
-        for file in &files {
+        let mut count = 0;
+        for file in self.all() {
             fs::remove_file(&file.path)?;
+            count += 1;
         }
-        Ok(files.len())
+        Ok(count)
     }
 
     /// The entry of this name, if it is there and genuine.
     pub(super) fn load(&self, name: &str) -> Option<Entry> {
-        let path = self.path(name);
+        let path = self.path(name, COMPILED);
         let bytes = fs::read(&path).ok()?;
         let entry = self.verify(name, bytes);
         if entry.is_none() {
@@ -124,14 +134,43 @@ impl Cache {
 
     /// Writes an entry; a failure is a warning, since the caller has what it needs.
     pub(super) fn store(&self, name: &str, description: &[u8], code: &[u8]) {
-        if let Err(error) = self.try_store(name, description, code) {
-            tracing::warn!(dir = %self.dir.display(), %error, "compile cache: cannot write");
-        }
+        self.warn(self.try_store(name, description, code));
+        // A refusal under narrower bounds has had its day; mostly there is none.
+        fs::remove_file(self.path(name, REFUSED)).ok();
         self.evict();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(name).with_extension(EXTENSION)
+    /// Why the component of this name was refused and how long ago, if that is remembered and genuine.
+    pub(super) fn refusal(&self, name: &str) -> Option<(Vec<u8>, Duration)> {
+        let path = self.path(name, REFUSED);
+        let bytes = fs::read(&path).ok()?;
+        let (mac, body) = bytes.split_first_chunk::<MAC>()?;
+        if self.mac(&refused(name), body) != blake3::Hash::from_bytes(*mac) {
+            return None;
+        }
+        // What comes from the future, by a clock that was set back, is as old as can be.
+        let age = SystemTime::now().duration_since(CachedFile::of(path, REFUSED)?.modified);
+        Some((body.to_vec(), age.unwrap_or(Duration::MAX)))
+    }
+
+    /// Remembers a refusal; a failure is a warning.
+    pub(super) fn store_refusal(&self, name: &str, body: &[u8]) {
+        let mac = self.mac(&refused(name), body);
+        self.warn(self.write(&self.path(name, REFUSED), &[mac.as_bytes(), body]));
+        let mut files = self.files(REFUSED);
+        files.sort_by_key(|file| file.modified);
+        let surplus = files.len().saturating_sub(limits::REFUSALS);
+        files.iter().take(surplus).for_each(CachedFile::remove);
+    }
+
+    fn warn(&self, written: io::Result<()>) {
+        if let Err(error) = written {
+            tracing::warn!(dir = %self.dir.display(), %error, "compile cache: cannot write");
+        }
+    }
+
+    fn path(&self, name: &str, extension: &str) -> PathBuf {
+        self.dir.join(name).with_extension(extension)
     }
 
     /// Keyed hash, length of the description, description, code.
@@ -157,16 +196,22 @@ impl Cache {
     fn try_store(&self, name: &str, description: &[u8], code: &[u8]) -> io::Result<()> {
         let length = u32::try_from(description.len()).map_err(io::Error::other)?;
         let body = [&length.to_le_bytes(), description, code].concat();
+        self.write(&self.path(name, COMPILED), &[self.mac(name, &body).as_bytes(), &body])
+    }
+
+    /// Whole or not at all.
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-        file.write_all(self.mac(name, &body).as_bytes())?;
-        file.write_all(&body)?;
-        file.persist(self.path(name))?;
+        for part in parts {
+            file.write_all(part)?;
+        }
+        file.persist(path)?;
         Ok(())
     }
 
     /// Removes the oldest entries beyond the limit.
     fn evict(&self) {
-        let mut files = self.files();
+        let mut files = self.files(COMPILED);
         files.sort_by_key(|file| file.modified);
         let mut total: u64 = files.iter().map(|file| file.size).sum();
         for file in files {
@@ -174,16 +219,21 @@ impl Cache {
                 return;
             }
             total -= file.size;
-            // Somebody else may have removed it first, which is as good.
-            drop(fs::remove_file(&file.path));
+            file.remove();
         }
     }
 
-    fn files(&self) -> Vec<CachedFile> {
+    fn all(&self) -> impl Iterator<Item = CachedFile> {
+        self.files(COMPILED).into_iter().chain(self.files(REFUSED))
+    }
+
+    fn files(&self, extension: &str) -> Vec<CachedFile> {
         let Ok(dir) = fs::read_dir(&self.dir) else {
             return Vec::new();
         };
-        dir.flatten().filter_map(|entry| CachedFile::of(entry.path())).collect()
+        dir.flatten()
+            .filter_map(|entry| CachedFile::of(entry.path(), extension))
+            .collect()
     }
 }
 
@@ -194,15 +244,25 @@ struct CachedFile {
 }
 
 impl CachedFile {
-    fn of(path: PathBuf) -> Option<Self> {
+    fn of(path: PathBuf, extension: &str) -> Option<Self> {
         let metadata = fs::symlink_metadata(&path).ok()?;
-        let ours = path.extension()? == EXTENSION && metadata.is_file();
+        let ours = path.extension()? == extension && metadata.is_file();
         ours.then_some(Self {
             size: metadata.len(),
             modified: metadata.modified().ok()?,
             path,
         })
     }
+
+    fn remove(&self) {
+        // Somebody else may have removed it first, which is as good.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// What the keyed hash of a refusal is of, so that none can be passed off as an entry.
+fn refused(name: &str) -> String {
+    format!("{name}.{REFUSED}")
 }
 
 fn make_private_dir(dir: &Path) -> Result<(), CacheError> {
@@ -298,7 +358,7 @@ mod tests {
     fn a_changed_bit_anywhere_is_noticed() {
         let (_dir, cache) = cache();
         cache.store("a", b"d", b"c");
-        let genuine = fs::read(cache.path("a")).unwrap();
+        let genuine = fs::read(cache.path("a", COMPILED)).unwrap();
         for position in 0..genuine.len() {
             let mut forged = genuine.clone();
             forged[position] ^= 1;
@@ -311,8 +371,53 @@ mod tests {
     fn an_entry_cannot_pass_for_another() {
         let (_dir, cache) = cache();
         cache.store("a", b"d", b"c");
-        fs::rename(cache.path("a"), cache.path("b")).unwrap();
+        fs::rename(cache.path("a", COMPILED), cache.path("b", COMPILED)).unwrap();
         assert!(cache.load("b").is_none());
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_until_the_component_compiles() {
+        let (_dir, cache) = cache();
+        cache.store_refusal("a", b"too large");
+        let later = Cache::open(cache.dir()).unwrap();
+        let (body, age) = later.refusal("a").unwrap();
+        assert_eq!((&*body, later.refusal("b")), (&b"too large"[..], None));
+        assert!(age < Duration::from_secs(600), "{age:?}");
+        assert_eq!((later.entries(), later.refused()), (0, 1));
+        later.store("a", b"d", b"c");
+        assert_eq!((later.refusal("a"), later.entries(), later.refused()), (None, 1, 0));
+    }
+
+    #[test]
+    fn a_refusal_that_was_changed_renamed_or_made_of_an_entry_is_none() {
+        let (_dir, cache) = cache();
+        cache.store_refusal("a", b"too large");
+        let path = cache.path("a", REFUSED);
+        let genuine = fs::read(&path).unwrap();
+        for position in 0..genuine.len() {
+            let mut forged = genuine.clone();
+            forged[position] ^= 1;
+            fs::write(&path, forged).unwrap();
+            assert_eq!(cache.refusal("a"), None, "byte {position}");
+        }
+        fs::write(cache.path("b", REFUSED), &genuine).unwrap();
+        cache.store("c", b"d", b"c");
+        fs::rename(cache.path("c", COMPILED), cache.path("c", REFUSED)).unwrap();
+        assert_eq!((cache.refusal("b"), cache.refusal("c")), (None, None));
+    }
+
+    #[test]
+    fn the_oldest_refusals_go_first_and_take_no_entry_along() {
+        let (_dir, cache) = cache();
+        cache.store("kept", b"d", b"c");
+        for n in 0..limits::REFUSALS {
+            fs::write(cache.path(&format!("{n}"), REFUSED), b"").unwrap();
+        }
+        let old = File::options().write(true).open(cache.path("7", REFUSED)).unwrap();
+        old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        cache.store_refusal("new", b"too large");
+        assert_eq!((cache.entries(), cache.refused()), (1, limits::REFUSALS));
+        assert!(cache.refusal("new").is_some() && !cache.path("7", REFUSED).exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use steading_types::Description;
 use super::access::Access;
 use super::bindings::exports::GuestPre;
 use super::cache::Cache;
+use super::compile::{Refusal, Turn};
 use super::engine::Engine;
 use super::error::LoadError;
 use super::instance::{Instance, InstanceLimits};
@@ -110,13 +111,16 @@ impl Component {
         unknown: Unknown,
     ) -> Result<Self, LoadError> {
         let digest = blake3::hash(bytes);
-        let key = entry_name(&digest, engine.fingerprint());
-        let loaded = match engine
-            .cache()
-            .and_then(|cache| cached(cache, &key, engine, file, unknown))
-        {
+        let source = Source {
+            engine,
+            file,
+            bytes,
+            key: &entry_name(&digest, engine.fingerprint()),
+            unknown,
+        };
+        let loaded = match source.remembered()? {
             Some(loaded) => loaded,
-            None => compiled(engine, file, bytes, &key, unknown)?,
+            None => source.compiled()?,
         };
         let Loaded {
             pre,
@@ -154,85 +158,97 @@ fn entry_name(digest: &blake3::Hash, fingerprint: &blake3::Hash) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// What the cache has; anything odd about it counts as nothing.
-fn cached(cache: &Cache, key: &str, engine: &Engine, file: &str, unknown: Unknown) -> Option<Loaded> {
-    let entry = cache.load(key)?;
-    let description = description::decode(entry.description())?;
-    let component = deserialize(engine, entry.code())?;
-    let (pre, imports) = link(engine, &component, file, unknown).ok()?;
-    Some(Loaded {
-        pre,
-        imports,
-        description,
-        is_cached: true,
-    })
+/// What is to be loaded.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    engine: &'a Engine,
+    file: &'a str,
+    bytes: &'a [u8],
+    key: &'a str,
+    unknown: Unknown,
 }
 
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<wasmtime::component::Component> {
-    // SAFETY: `code` is what an engine with the same fingerprint serialised: `Cache::load` has checked
-    // its keyed hash, whose key only this user can read.
-    #[allow(unsafe_code, reason = "loading our own compile cache is the one audited use")]
-    let component = unsafe { wasmtime::component::Component::deserialize(engine.wasmtime(), code) };
-    component
-        .inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"))
-        .ok()
-}
-
-fn compiled(engine: &Engine, file: &str, bytes: &[u8], key: &str, unknown: Unknown) -> Result<Loaded, LoadError> {
-    let component = compile(engine, file, bytes)?;
-    let (pre, imports) = link(engine, &component, file, unknown)?;
-    let description = describe(engine, &pre, file)?;
-    if let Some(cache) = engine.cache() {
-        store(cache, key, &description, &component);
+impl Source<'_> {
+    /// What the cache has; anything odd about it counts as nothing. An error if it remembers a refusal.
+    fn remembered(self) -> Result<Option<Loaded>, LoadError> {
+        let Some(cache) = self.engine.cache() else {
+            return Ok(None);
+        };
+        let Some((component, description)) = self.entry(cache) else {
+            return self.refusal(cache).map_or(Ok(None), Err);
+        };
+        let (pre, imports) = link(self.engine, &component, self.file, self.unknown)?;
+        Ok(Some(Loaded {
+            pre,
+            imports,
+            description,
+            is_cached: true,
+        }))
     }
-    Ok(Loaded {
-        pre,
-        imports,
-        description,
-        is_cached: false,
-    })
-}
 
-fn compile(engine: &Engine, file: &str, bytes: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
-    let invalid = |error| LoadError::Invalid {
-        name: file.to_string(),
-        detail: format!("{error:#}"),
-    };
-    match scan::scan(file, bytes)? {
-        Kind::Component => wasmtime::component::Component::from_binary(engine.wasmtime(), bytes).map_err(invalid),
-        Kind::Module { typed: false } => Err(core_module(file, String::new())),
-        Kind::Module { typed: true } => {
-            let bytes = componentize(file, bytes)?;
-            wasmtime::component::Component::from_binary(engine.wasmtime(), &bytes).map_err(invalid)
+    fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Description)> {
+        let entry = cache.load(self.key)?;
+        let description = description::decode(entry.description())?;
+        let component = deserialize(self.engine, entry.code())
+            .inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
+        Some((component.ok()?, description))
+    }
+
+    fn refusal(self, cache: &Cache) -> Option<LoadError> {
+        let (refusal, age) = cache.refusal(self.key)?;
+        let refusal = Refusal::decode(&refusal)?;
+        let holds = refusal.holds(age, self.engine.compile_bounds());
+        let earlier = Box::new(refusal.of(self.file));
+        holds.then_some(LoadError::Remembered { earlier })
+    }
+
+    fn compiled(self) -> Result<Loaded, LoadError> {
+        let kind = scan::scan(self.file, self.bytes)?;
+        if kind == (Kind::Module { typed: false }) {
+            return Err(Refusal::CoreModule(String::new()).of(self.file));
+        }
+        let turn = self.engine.compiler().turn(self.file)?;
+        // The others may have compiled the same.
+        let meanwhile = if turn.has_waited() { self.remembered()? } else { None };
+        match meanwhile {
+            Some(loaded) => Ok(loaded),
+            None => self.compile(&turn, kind),
         }
     }
+
+    fn compile(self, turn: &Turn<'_>, kind: Kind) -> Result<Loaded, LoadError> {
+        let verdict = (self.engine.compiler()).compile(turn, self.engine, (self.file, kind, self.bytes))?;
+        let code = verdict.map_err(|refusal| self.refused(refusal))?;
+        // It may be valid and beyond what this host's pool has room for, which is not remembered.
+        let component = deserialize(self.engine, &code).map_err(|error| Refusal::invalid(&error).of(self.file))?;
+        let (pre, imports) = link(self.engine, &component, self.file, self.unknown)?;
+        let description = describe(self.engine, &pre, self.file)?;
+        if let Some(cache) = self.engine.cache() {
+            cache.store(self.key, &description::encode(&description), &code);
+        }
+        Ok(Loaded {
+            pre,
+            imports,
+            description,
+            is_cached: false,
+        })
+    }
+
+    fn refused(self, refusal: Refusal) -> LoadError {
+        if let Some(cache) = self.engine.cache() {
+            cache.store_refusal(self.key, &refusal.encode());
+        }
+        refusal.of(self.file)
+    }
 }
 
-/// A core module with the description of its world inside is a component in all but form.
-fn componentize(file: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let encode = || {
-        wit_component::ComponentEncoder::default()
-            .validate(true)
-            .module(bytes)?
-            .encode()
-    };
-    encode().map_err(|error: anyhow::Error| core_module(file, format!(" (making it one failed: {})", one_line(&error))))
-}
-
-fn one_line(error: &anyhow::Error) -> String {
-    error
-        .root_cause()
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_string()
-}
-
-fn core_module(file: &str, detail: String) -> LoadError {
-    LoadError::CoreModule {
-        name: file.to_string(),
-        detail,
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<wasmtime::component::Component> {
+    // SAFETY: `code` is what an engine with the same fingerprint has compiled on behalf of this user: in this
+    // process; or in the child that this process has started, which answered in a file in memory that nobody else
+    // was given; or at an earlier time, if `Cache::load` has checked its keyed hash, whose key only this user can read.
+    #[allow(unsafe_code, reason = "loading what our own compiler made is the one audited use")]
+    unsafe {
+        wasmtime::component::Component::deserialize(engine.wasmtime(), code)
     }
 }
 
@@ -263,13 +279,6 @@ fn link(
         false => linker::with_traps(engine.linker(), component).and_then(|linker| linker.instantiate_pre(component)),
     };
     Ok((pre.and_then(GuestPre::new).map_err(mismatch)?, imports))
-}
-
-fn store(cache: &Cache, key: &str, description: &Description, component: &wasmtime::component::Component) {
-    match component.serialize() {
-        Ok(code) => cache.store(key, &description::encode(description), &code),
-        Err(error) => tracing::warn!(%error, "compile cache: code cannot be serialised"),
-    }
 }
 
 /// Asks the component what it offers, on a thread of its own: the caller may or may not be inside an

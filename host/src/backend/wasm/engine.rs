@@ -12,11 +12,13 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::{self, Cache};
+use super::compile::{Bounds, Compiler};
 use super::component::{Component, Unknown};
 use super::error::LoadError;
 use super::ticker::Ticker;
 use super::view::State;
 use super::{limits, linker};
+use crate::config::Compile;
 
 /// How to set up an engine.
 #[derive(Clone, Debug)]
@@ -27,6 +29,10 @@ pub(crate) struct EngineConfig {
     pub(crate) pooling: bool,
     /// How many actors the pool shall have room for; [`limits::ACTORS`] if `None`.
     pub(crate) max_actors: Option<u32>,
+    /// Where components are compiled.
+    pub(crate) compile: Compile,
+    /// What that may take in a child.
+    pub(crate) compile_bounds: Bounds,
 }
 
 impl Default for EngineConfig {
@@ -36,6 +42,11 @@ impl Default for EngineConfig {
             cache_dir: cache::default_dir(),
             pooling: true,
             max_actors: None,
+            compile: Compile::Auto,
+            compile_bounds: Bounds {
+                time: limits::COMPILE_TIME,
+                memory: limits::COMPILE_MEMORY,
+            },
         }
     }
 }
@@ -67,6 +78,8 @@ pub struct Report {
     pub max_map_count: u32,
     /// Why there is no compile cache, if one was asked for.
     pub cache_problem: Option<String>,
+    /// Where components are compiled; never [`Compile::Auto`].
+    pub compile: Compile,
 }
 
 impl fmt::Display for Allocation {
@@ -94,6 +107,7 @@ struct Inner {
     linker: Linker<State>,
     ticker: Ticker,
     cache: Option<Cache>,
+    compiler: Compiler,
     report: Report,
     /// All that shapes compiled code besides the component.
     fingerprint: blake3::Hash,
@@ -117,6 +131,7 @@ impl Engine {
         let failed = |error: &dyn fmt::Display| LoadError::Engine {
             detail: error.to_string(),
         };
+        let compiler = Compiler::new(&config.compile, config.compile_bounds)?;
         let max_map_count = max_map_count();
         let (wasmtime, allocation) = allocate(config, max_map_count).map_err(|error| failed(&error))?;
         let linker = linker::linker(&wasmtime).map_err(|error| failed(&format!("{error:#}")))?;
@@ -127,12 +142,14 @@ impl Engine {
             allocation,
             max_map_count,
             cache_problem,
+            compile: compiler.place(),
         };
         Ok(Self(Arc::new(Inner {
             wasmtime,
             linker,
             ticker,
             cache,
+            compiler,
             report,
             fingerprint,
         })))
@@ -167,6 +184,23 @@ impl Engine {
     /// The compile cache, if there is one.
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
+    }
+
+    /// What bounds compilation, if anything does.
+    pub(crate) fn compile_bounds(&self) -> Option<Bounds> {
+        self.0.compiler.bounds()
+    }
+
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.0.compiler
+    }
+
+    /// Whether memories begin as views of their images, for which code is laid out differently.
+    pub(super) fn copy_on_write(&self) -> bool {
+        match self.0.report.allocation {
+            Allocation::Pooled { copy_on_write, .. } => copy_on_write,
+            Allocation::OnDemand { .. } => true,
+        }
     }
 
     /// How it was set up.
@@ -222,7 +256,15 @@ fn open_cache(dir: Option<&Path>) -> (Option<Cache>, Option<String>) {
     }
 }
 
-fn fingerprint(engine: &wasmtime::Engine) -> blake3::Hash {
+/// An engine that compiles as one whose memories begin so, and runs nothing.
+pub(super) fn for_compiling(copy_on_write: bool) -> wasmtime::Result<wasmtime::Engine> {
+    let mut config = base();
+    config.memory_init_cow(copy_on_write);
+    wasmtime::Engine::new(&config)
+}
+
+/// All that shapes what this engine compiles.
+pub(super) fn fingerprint(engine: &wasmtime::Engine) -> blake3::Hash {
     let mut collector = Collector(blake3::Hasher::new());
     engine.precompile_compatibility_hash().hash(&mut collector);
     super::description::FORMAT.hash(&mut collector);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A component that cannot become an actor, or an engine that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,70 @@ pub enum LoadError {
         /// How many it may have.
         limit: u64,
     },
+    /// It takes longer to compile than it may: by the clock, or by processor time.
+    #[error("{name}: took longer than {} to compile", time(limit))]
+    CompileTimeout {
+        /// Which.
+        name: String,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// It needs more memory to compile than it may.
+    #[error("{name}: needed more than {} MiB of memory to compile", limit >> 20)]
+    CompileMemory {
+        /// Which.
+        name: String,
+        /// Bytes that it may need.
+        limit: u64,
+    },
+    /// It becomes more code than it may.
+    #[error("{name}: became more than {} MiB of compiled code", limit >> 20)]
+    CompiledSize {
+        /// Which.
+        name: String,
+        /// Bytes that it may become.
+        limit: u64,
+    },
+    /// The process that was to compile it has died, not of a limit.
+    #[error("{name}: the compiler died of signal {signal}")]
+    CompilerDied {
+        /// Which.
+        name: String,
+        /// Of what.
+        signal: i32,
+    },
+    /// The process that was to compile it has failed.
+    #[error("{name}: the compiler failed: {detail}")]
+    CompilerFailed {
+        /// Which.
+        name: String,
+        /// What it said.
+        detail: String,
+    },
+    /// There is no process to compile it.
+    #[error("{name}: cannot be compiled: {}: {detail}", program.display())]
+    NoCompiler {
+        /// Which.
+        name: String,
+        /// What was to compile it.
+        program: PathBuf,
+        /// What is wrong with that.
+        detail: String,
+    },
+    /// Too many others are to be compiled before it.
+    #[error("{name}: is not compiled now: {waiting} others wait for it")]
+    CompileBusy {
+        /// Which.
+        name: String,
+        /// How many others.
+        waiting: usize,
+    },
+    /// It was refused before, and nothing has changed since.
+    #[error("{earlier} (remembered from an earlier try)")]
+    Remembered {
+        /// Why it was refused.
+        earlier: Box<LoadError>,
+    },
     /// It could not say what it offers.
     #[error("{name}: could not be asked what it offers: {detail}")]
     Describe {
@@ -96,4 +161,11 @@ pub enum LoadError {
         /// What happened.
         detail: String,
     },
+}
+
+fn time(limit: &Duration) -> String {
+    match limit.subsec_millis() {
+        0 => format!("{} s", limit.as_secs()),
+        _ => format!("{} ms", limit.as_millis()),
+    }
 }

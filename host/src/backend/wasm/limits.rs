@@ -67,6 +67,21 @@ pub(crate) const FUNCTIONS: u32 = 50_000;
 pub(crate) const LOCALS: u32 = 2_000;
 /// Depth of nested loops in a function, for the same reason.
 pub(crate) const LOOP_NEST: u32 = 64;
+/// How long a component may take to compile in a child process: by the clock, and by the processor time of
+/// all its threads. Guests of half a megabyte take a second of it where Cranelift checks itself as it does in
+/// development, and those of three megabytes seven.
+pub(crate) const COMPILE_TIME: Duration = Duration::from_secs(10);
+/// Bytes of address space of that process, its own program included: with four threads, a guest of 3 MiB takes
+/// 310 MiB of it, of which 250 are there for the smallest.
+pub(crate) const COMPILE_MEMORY: u64 = 1 << 30;
+/// Bytes of compiled code: Cranelift makes three of one, and a component has at most [`FILE`].
+pub(crate) const COMPILED: u64 = 256 << 20;
+/// Threads that compile one component; each takes a part of the address space.
+pub(crate) const COMPILE_THREADS: usize = 4;
+/// Descriptors of that process: three it is given, and what its runtime looks into.
+pub(crate) const COMPILE_FILES: u64 = 32;
+/// Loads that wait for another component to be compiled; each holds its own in memory.
+pub(crate) const COMPILES_WAITING: usize = 32;
 /// What `describe` may use.
 pub(crate) const DESCRIBE_MEMORY: usize = 16 << 20;
 
@@ -85,3 +100,7 @@ pub(crate) const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
 pub(crate) const TABLE_KEEP_RESIDENT: usize = 16 << 10;
 /// Bytes of compiled code the cache keeps on disk; the oldest go first.
 pub(crate) const CACHE: u64 = 1 << 30;
+/// How long it is remembered that a component was given too little of a processor to be compiled in time.
+pub(crate) const BUSY: Duration = Duration::from_secs(60);
+/// Components of which the cache remembers that they are refused, a kilobyte each at most; the oldest go first.
+pub(crate) const REFUSALS: usize = 4096;

@@ -1,6 +1,7 @@
 //! Actors as WebAssembly components: the only part of the house that knows wasmtime.
 //!
-//! An [`Engine`] compiles files into [`Component`]s (through the [`Cache`]); a component makes
+//! An [`Engine`] compiles files into [`Component`]s (through the [`Cache`], and what is not there in a child
+//! process: `compile`); a component makes
 //! [`Instance`]s, each with a store of its own; an instance takes turns. This folder enforces what a
 //! guest may use (`limits`, `budget`, `ticker`) and translates what it says (`convert`, `imports`). It
 //! never decides what an operation of an actor means: that is the [`steading_types::Boundary`]'s.
@@ -10,6 +11,7 @@ mod bindings;
 mod budget;
 mod cache;
 mod clocks;
+mod compile;
 mod component;
 mod convert;
 mod description;
@@ -39,6 +41,7 @@ mod tests;
 pub(crate) use self::{
     access::{Access, PreopenedDir, Stdio},
     cache::{Cache, CacheError},
+    compile::{Bounds as CompileBounds, serve_if_asked},
     component::Component,
     engine::{Engine, EngineConfig},
     instance::{Instance, InstanceLimits},

@@ -8,11 +8,16 @@ use steading_types::{ErrorKind, Event};
 use wit_component::StringEncoding;
 
 use super::nobody::Nobody;
-use super::{Access, Component, Engine, EngineConfig, Instance, InstanceLimits, KillSwitch, LoadError};
+use super::{Access, Component, Engine, EngineConfig, Instance, InstanceLimits, KillSwitch, LoadError, limits};
 use crate::runtime::driver::Stopped;
 
 /// A guest whose `turn` has this body. `describe` offers nothing, and a lone batch is answered with its size.
 fn guest(turn: &str) -> Vec<u8> {
+    guest_of("(i32.const 0)", "", turn)
+}
+
+/// As [`guest`], with this for the body of `describe`, and this besides.
+fn guest_of(describe: &str, more: &str, turn: &str) -> Vec<u8> {
     module(&format!(
         r#"(module
             (import "steading:actor/runtime@0.1.0" "panicked" (func $panicked (param i32 i32 i32 i32)))
@@ -25,7 +30,8 @@ fn guest(turn: &str) -> Vec<u8> {
                 (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
                 (global.set $heap (i32.add (local.get $at) (local.get 3)))
                 (local.get $at))
-            (func (export "describe") (result i32) (i32.const 0))
+            (func (export "describe") (result i32) {describe})
+            {more}
             (func $turn (export "turn") (param $now i64) (param $events i32) (param $count i32) (result i32) {turn})
             (func (export "turn-on-data") (param i64 i32 i32 i32) (result i32) (local.get 3)))"#
     ))
@@ -219,7 +225,7 @@ fn a_second_load_comes_from_the_cache_and_a_damaged_entry_does_not() {
     let config = EngineConfig {
         cache_dir: Some(dir.path().join("cache")),
         max_actors: Some(4),
-        pooling: true,
+        ..EngineConfig::default()
     };
     let bytes = guest("(i32.const 0)");
     let is_cached = || {
@@ -278,7 +284,7 @@ fn without_a_pool_memory_comes_on_demand() {
     let config = EngineConfig {
         cache_dir: None,
         pooling: false,
-        max_actors: None,
+        ..EngineConfig::default()
     };
     let engine = Engine::new(&config).unwrap();
     assert_eq!(engine.report().allocation.to_string(), "on demand (switched off)");
@@ -294,4 +300,41 @@ fn a_host_call_copies_so_much_and_no_more() {
          (i32.const 0)",
     );
     assert_eq!(stopped.unwrap_err().kind, ErrorKind::Limit("hostcall".into()));
+}
+
+/// Why a guest is refused that is to say what it offers, and how long that took.
+fn refused(bytes: &[u8]) -> (LoadError, Duration) {
+    let (engine, begun) = (engine(), Instant::now());
+    (engine.load_bytes("guest", bytes).unwrap_err(), begun.elapsed())
+}
+
+#[test]
+fn a_guest_that_spins_when_it_is_asked_what_it_offers_is_refused() {
+    let spinning = guest_of("(loop $l (br $l)) unreachable", "", "(i32.const 0)");
+    let begun = guest_of(
+        "(i32.const 0)",
+        "(func $spin (loop $l (br $l))) (start $spin)",
+        "(i32.const 0)",
+    );
+    for bytes in [spinning, begun] {
+        let (error, time) = refused(&bytes);
+        assert!(
+            matches!(&error, LoadError::Describe { detail, .. } if detail.contains("1000 ms")),
+            "{error}"
+        );
+        assert!(time < limits::TURN * 10, "{time:?}");
+    }
+}
+
+#[test]
+fn a_guest_that_describes_itself_with_too_much_memory_is_refused() {
+    let (error, _) = refused(&guest_of(
+        "(drop (memory.grow (i32.const 300))) unreachable",
+        "",
+        "(i32.const 0)",
+    ));
+    assert!(
+        matches!(&error, LoadError::Describe { detail, .. } if detail.contains("memory")),
+        "{error}"
+    );
 }
