@@ -14,6 +14,8 @@ const TEXT: &str = "hello from outside";
 const PATIENCE: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
+    // What has to be compiled is compiled by this program in a child process, which can be ended.
+    steading::compile_child();
     // Plugins have threads of their own; this one stays the program's, whatever they do.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let done = runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(run()));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use steading::{Context, Error, Portal, Restart, Result, Spec, nursery};
+use steading::config::Workers;
+use steading::{Code, Context, Error, Portal, Restart, Result, Spec, nursery};
 
 use crate::bench::{Bench, builder, with_nursery};
 use crate::report::{Bound, Row, Samples, Unit};
@@ -166,7 +167,7 @@ pub(crate) async fn kill(bench: &Bench) -> Result<Row> {
     let host = builder().cancel_grace(Duration::ZERO).build()?;
     let code = host.load(&bench.component)?;
     let mut samples = Samples::default();
-    for _ in 0..bench.options.scaled(200) {
+    for _ in 0..bench.options.scaled(1_000) {
         let time = with_nursery(&host, async |_| spinner_dead(code.spec("spinner")).await).await?;
         samples.push(time.as_nanos() as f64);
     }
@@ -185,6 +186,64 @@ async fn spinner_dead(spec: Spec) -> Result<Duration> {
     .await;
     end.or_else(|error| if time < Duration::MAX { Ok(()) } else { Err(error) })?;
     Ok(time)
+}
+
+/// Guests that compute without end beside what is measured, on as many threads as the machine has.
+const CROWD: usize = 100;
+
+/// Runs `body` beside the crowd.
+async fn crowded<T>(bench: &Bench, body: impl AsyncFnOnce(&Code) -> Result<T>) -> Result<T> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let host = builder().workers(Workers::Dedicated(threads)).children(200);
+    let host = host.cancel_grace(Duration::ZERO).build()?;
+    let code = host.load(&bench.component)?;
+    let mut value = None;
+    let end: Result<()> = host
+        .root(async |nursery| {
+            for _ in 0..CROWD {
+                drop(nursery.run_in_actor::<(), _>(code.spec("spinner"), "spin", &()));
+            }
+            steading::sleep(Duration::from_millis(500)).await?;
+            value = Some(body(&code).await?);
+            nursery.cancel("measured");
+            Ok(())
+        })
+        .await;
+    // The spinners were ended by force, which is how their calls failed.
+    value.ok_or_else(|| end.err().unwrap_or_else(|| Error::msg("nothing was measured")))
+}
+
+/// From a call to its answer, beside guests that compute without end.
+pub(crate) async fn call_in_crowd(bench: &Bench) -> Result<Row> {
+    let samples = crowded(bench, async |code| {
+        nursery(async |nursery| {
+            let portal = nursery.start_actor(code.spec("echo")).await?;
+            let mut samples = Samples::default();
+            for _ in 0..bench.options.scaled(400) {
+                let start = Instant::now();
+                portal.call::<u64, _>("add", &(20u64, 22u64)).await?;
+                samples.push(start.elapsed().as_nanos() as f64);
+            }
+            nursery.cancel("measured");
+            Ok(samples)
+        })
+        .await
+    })
+    .await?;
+    Ok(tail("call beside 100 spinning guests", &samples, 20_000.0))
+}
+
+/// As [`kill`], beside others that do the same.
+pub(crate) async fn kill_in_crowd(bench: &Bench) -> Result<Row> {
+    let samples = crowded(bench, async |code| {
+        let mut samples = Samples::default();
+        for _ in 0..bench.options.scaled(100) {
+            samples.push(spinner_dead(code.spec("spinner")).await?.as_nanos() as f64);
+        }
+        Ok(samples)
+    })
+    .await?;
+    Ok(tail("cancel beside 100, spinning guest dead", &samples, 10_000.0))
 }
 
 /// Opens a context, cancels it after a while, and waits for its end.

@@ -62,7 +62,7 @@ fn run(options: Options, runtime: &tokio::runtime::Runtime) -> Result<Vec<Row>> 
 type Measurement<'a> = Pin<Box<dyn Future<Output = Result<Row>> + 'a>>;
 
 async fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let all: [(&str, Measurement<'_>); 19] = [
+    let all: [(&str, Measurement<'_>); 21] = [
         ("round trip", Box::pin(messages::round_trip(bench))),
         ("one way 32 B", Box::pin(messages::small(bench, 64))),
         ("one way 32 B, window 256", Box::pin(messages::small(bench, 256))),
@@ -78,6 +78,8 @@ async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         ("cancel", Box::pin(lifecycle::cancel(bench))),
         ("cancel in a flood", Box::pin(lifecycle::cancel_in_flood(bench))),
         ("kill", Box::pin(lifecycle::kill(bench))),
+        ("kill in a crowd", Box::pin(lifecycle::kill_in_crowd(bench))),
+        ("call in a crowd", Box::pin(lifecycle::call_in_crowd(bench))),
         ("failure", Box::pin(lifecycle::failure(bench))),
         ("restart", Box::pin(lifecycle::restart(bench))),
         ("tree", Box::pin(lifecycle::tree(bench))),

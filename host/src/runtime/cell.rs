@@ -19,7 +19,7 @@ use super::account::Admission;
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::snapshot::Seen;
-use super::usage::Usage;
+use super::usage::{Terms, Usage};
 use super::{Counted, Launch, Runtime, story};
 
 /// What is left for the driver to perform.
@@ -237,6 +237,15 @@ impl Cell {
         // Read and noted under one lock: a command that comes in between would otherwise wake nobody.
         state.asleep_until = core.min(self.wake_at.load(Ordering::Relaxed));
         Some((state.asleep_until, state.crowded_peers()))
+    }
+
+    /// What its turns run by.
+    pub(crate) fn terms(&self) -> Terms<'_> {
+        Terms {
+            clock: self.runtime.clock,
+            account: &self.grants.account,
+            heavy: &self.runtime.heavy,
+        }
     }
 
     /// Whether nothing will happen here until somebody sends something: no turn, no timer, nothing on its way in or

@@ -115,9 +115,7 @@ pub(crate) async fn drive<B: Body>(
         done: None,
     };
     let cell = driver.cell.clone();
-    let create = cell
-        .usage
-        .measure(cell.runtime.clock, cell.now(), &cell.grants.account, create);
+    let create = cell.usage.measure(cell.terms(), cell.now(), create);
     match driver.attend(pin!(create)).await {
         Ok(body) => {
             driver.cell.usage.note_memory(body.memory());
@@ -242,7 +240,7 @@ impl<B: Body> Driver<B> {
         // Pinned where it is made: a turn of a guest is large, and to move it is a good part of what it costs.
         let turned = {
             let turn = pin!(body.turn(now, events));
-            let turn = pin!(cell.usage.turn(cell.runtime.clock, now, &cell.grants.account, turn));
+            let turn = pin!(cell.usage.turn(cell.terms(), now, turn));
             self.attend(turn).await
         };
         cell.usage.note_memory(body.memory());
@@ -299,7 +297,10 @@ impl<B: Body> Driver<B> {
         while let Some(effect) = self.cell.next_effect() {
             match effect {
                 Effect::Spawn(child) => child.start(&self.cell),
-                Effect::Trap => self.interrupter.interrupt(),
+                Effect::Trap => {
+                    self.cell.usage.hurry();
+                    self.interrupter.interrupt();
+                }
                 Effect::Kill => kill = true,
                 Effect::Stopped { error, rung } => {
                     // It has no task left, and still its code runs: by force, then.

@@ -40,6 +40,7 @@ use cell::Cell;
 pub use history::Totals;
 use inbox::Delivery;
 pub use snapshot::{ActorStatus, ContextStatus, Snapshot, TaskStatus};
+use tokio::sync::Semaphore;
 pub use tree::Tree;
 pub use waits::Wait;
 
@@ -61,6 +62,8 @@ pub(crate) struct Runtime {
     pub(crate) options: Options,
     /// What all actors together may use.
     pub(crate) account: Arc<Account>,
+    /// A permit for each thread, for turns that compute for long.
+    pub(crate) heavy: Arc<Semaphore>,
     /// What is to go wrong on purpose: in tests.
     pub(crate) faults: Option<Arc<dyn faults::FaultPlan>>,
     executor: Executor,
@@ -114,6 +117,12 @@ impl Executor {
     }
 }
 
+impl Executor {
+    fn threads(&self) -> usize {
+        self.handle().map_or(1, |handle| handle.metrics().num_workers().max(1))
+    }
+}
+
 impl Drop for Executor {
     fn drop(&mut self) {
         if let Self::Dedicated(runtime) = self
@@ -133,7 +142,9 @@ impl Runtime {
         faults: Option<Arc<dyn faults::FaultPlan>>,
         history: usize,
     ) -> Arc<Self> {
+        let heavy = Arc::new(Semaphore::new(executor.threads()));
         Arc::new(Self {
+            heavy,
             clock: Clock::start(),
             account: Account::new(None, "this host".to_owned(), options.budget),
             options,
@@ -214,11 +225,7 @@ impl Runtime {
 
     /// Actors that can run at the same moment.
     pub(crate) fn parallelism(&self) -> u32 {
-        let workers = self
-            .executor
-            .handle()
-            .map_or(1, |handle| handle.metrics().num_workers());
-        u32::try_from(workers.max(1)).unwrap_or(u32::MAX)
+        u32::try_from(self.executor.threads()).unwrap_or(u32::MAX)
     }
 
     /// Asks every root to end.

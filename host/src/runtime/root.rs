@@ -25,7 +25,8 @@ where
     }
     tokio::select! {
         biased;
-        end = run_alone(runtime, name, stdio, memory, body) => end,
+        // Boxed, so that to embedders' compilers the future of a root is not as deep as all that is below it.
+        end = Box::pin(run_alone(runtime, name, stdio, memory, body)) => end,
         () = runtime.watch_for_deadlocks() => unreachable!("it never ends"),
     }
 }

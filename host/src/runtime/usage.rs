@@ -6,9 +6,10 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use super::account::Account;
@@ -22,7 +23,22 @@ pub(crate) struct Usage {
     memory: AtomicU64,
     /// When the turn that runs now began; 0 between turns.
     running_since: AtomicU64,
+    /// It is to be interrupted, and for that it has to run.
+    hurries: AtomicBool,
 }
+
+/// What a turn runs by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) clock: Clock,
+    /// What its time is charged to.
+    pub(crate) account: &'a Arc<Account>,
+    /// As many permits as there are threads, for turns that compute for long.
+    pub(crate) heavy: &'a Arc<Semaphore>,
+}
+
+/// A turn that had a thread for so long without pause computes for long: a guest's slice is 5 ms.
+const LONG: u64 = 4_000_000;
 
 impl Usage {
     pub(crate) fn turns(&self) -> u64 {
@@ -48,41 +64,44 @@ impl Usage {
         Some(self.running_since.load(Relaxed)).filter(|since| *since > 0)
     }
 
+    /// What runs now, or waits for a thread, gets one at once.
+    pub(crate) fn hurry(&self) {
+        self.hurries.store(true, Relaxed);
+    }
+
     /// Runs a turn that begins now, and counts the time it has a thread: not while it waits, or lets others
     /// run. Dropped, the turn is over.
-    pub(crate) async fn turn<T>(
-        &self,
-        clock: Clock,
-        now: u64,
-        account: &Arc<Account>,
-        turn: impl Future<Output = T>,
-    ) -> T {
+    pub(crate) async fn turn<T>(&self, terms: Terms<'_>, now: u64, turn: impl Future<Output = T>) -> T {
         self.running_since.store(now.max(1), Relaxed);
         let _over = Over(self);
-        self.measure(clock, now, account, turn).await
+        self.measure(terms, now, turn).await
     }
 
     /// Counts the time that this has a thread from `now` on. While the account is over its share of processor
-    /// time, it has none.
-    pub(crate) async fn measure<T>(
-        &self,
-        clock: Clock,
-        now: u64,
-        account: &Arc<Account>,
-        work: impl Future<Output = T>,
-    ) -> T {
+    /// time, it has none. Of what computes for long, no more runs at once than there are threads: all else waits
+    /// for a permit, not for a thread, and so keeps nobody waiting who needs one for a moment, itself included.
+    pub(crate) async fn measure<T>(&self, terms: Terms<'_>, now: u64, work: impl Future<Output = T>) -> T {
+        let Terms { clock, account, heavy } = terms;
         let mut work = pin!(work);
         let mut first = Some(now);
-        let mut rest = Rest::default();
+        let (mut rest, mut lane) = (Rest::default(), Lane::default());
         poll_fn(|cx| {
             let mut begun = first.take().unwrap_or_else(|| clock.now());
-            if account.has_share() {
-                ready!(rest.poll_over(account, clock, cx));
+            let mut permit = None;
+            if (account.has_share() || lane.is_heavy) && !self.hurries.load(Relaxed) {
+                if account.has_share() {
+                    ready!(rest.poll_over(account, clock, cx));
+                }
+                if lane.is_heavy {
+                    permit = ready!(lane.poll_permit(heavy, cx));
+                }
                 begun = clock.now();
             }
             let poll = work.as_mut().poll(cx);
+            drop(permit);
             let ended = clock.now();
             let used = ended.saturating_sub(begun);
+            lane.is_heavy |= used >= LONG;
             // The only writer: no two turns of one actor run at once.
             self.cpu.store(self.cpu.load(Relaxed) + used, Relaxed);
             if account.has_share() {
@@ -91,6 +110,26 @@ impl Usage {
             poll
         })
         .await
+    }
+}
+
+/// Where what computes for long waits for its turn, in order.
+#[derive(Default)]
+struct Lane {
+    is_heavy: bool,
+    waits: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
+}
+
+impl Lane {
+    /// `None` where there are no permits any more: the host is going down.
+    fn poll_permit(&mut self, heavy: &Arc<Semaphore>, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
+        let waits = self.waits.get_or_insert_with(|| {
+            let acquire = heavy.clone().acquire_owned();
+            Box::pin(async move { acquire.await.ok() })
+        });
+        let permit = ready!(waits.as_mut().poll(cx));
+        self.waits = None;
+        Poll::Ready(permit)
     }
 }
 
@@ -131,35 +170,74 @@ mod tests {
 
     use super::*;
 
-    fn unbounded() -> Arc<Account> {
-        Account::new(None, String::new(), Budget::default())
+    struct Unbounded(Arc<Account>, Arc<Semaphore>);
+
+    impl Unbounded {
+        fn new(permits: usize) -> Self {
+            let account = Account::new(None, String::new(), Budget::default());
+            Self(account, Arc::new(Semaphore::new(permits)))
+        }
+
+        fn terms(&self, clock: Clock) -> Terms<'_> {
+            let (account, heavy) = (&self.0, &self.1);
+            Terms { clock, account, heavy }
+        }
+    }
+
+    /// Has the thread for this long whenever it is polled, and never ends.
+    fn long(clock: Clock) -> impl Future<Output = ()> {
+        poll_fn(move |_| {
+            let begun = clock.now();
+            while clock.now() - begun <= LONG {}
+            Poll::Pending
+        })
+    }
+
+    #[test]
+    fn what_computes_for_long_goes_on_with_a_permit() {
+        let (usage, clock, unbounded) = (Usage::default(), Clock::start(), Unbounded::new(1));
+        let mut turn = pin!(usage.turn(unbounded.terms(clock), 1, long(clock)));
+        let mut polled = || {
+            let before = usage.cpu();
+            assert_eq!(turn.as_mut().now_or_never(), None);
+            usage.cpu() > before
+        };
+        assert!(polled() && polled(), "nobody else wants to");
+        let taken = unbounded
+            .1
+            .clone()
+            .try_acquire_owned()
+            .expect("it is given back after each slice");
+        assert!(!polled());
+        drop(taken);
+        assert!(polled());
+        let _taken = unbounded
+            .1
+            .clone()
+            .try_acquire_owned()
+            .expect("it is given back after each slice");
+        assert!(!polled());
+        usage.hurry();
+        assert!(polled(), "it is to be interrupted");
     }
 
     #[test]
     fn a_turn_counts_however_it_ends() {
-        let (usage, clock) = (Usage::default(), Clock::start());
+        let (usage, clock, unbounded) = (Usage::default(), Clock::start(), Unbounded::new(1));
+        let terms = unbounded.terms(clock);
         let running = async { usage.running_since() };
-        assert_eq!(
-            usage.turn(clock, 7, &unbounded(), running).now_or_never(),
-            Some(Some(7))
-        );
-        assert_eq!(
-            usage
-                .turn(clock, 8, &unbounded(), std::future::pending::<()>())
-                .now_or_never(),
-            None
-        );
+        assert_eq!(usage.turn(terms, 7, running).now_or_never(), Some(Some(7)));
+        assert_eq!(usage.turn(terms, 8, std::future::pending::<()>()).now_or_never(), None);
         assert_eq!((usage.turns(), usage.running_since()), (2, None));
     }
 
     #[test]
     fn time_in_which_a_turn_waits_is_not_its_own() {
-        let (usage, clock) = (Usage::default(), Clock::start());
-        let (mut pauses, account) = (0, unbounded());
+        let (usage, clock, unbounded) = (Usage::default(), Clock::start(), Unbounded::new(1));
+        let mut pauses = 0;
         let turn = usage.turn(
-            clock,
+            unbounded.terms(clock),
             clock.now(),
-            &account,
             poll_fn(|_| {
                 pauses += 1;
                 if pauses == 2 {
