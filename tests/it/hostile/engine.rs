@@ -38,8 +38,9 @@ fn code_that_spins_where_the_host_calls_it_is_ended() {
                 r#"(func (export "cabi_post_turn") (param i32) (call $spin))"#,
             ))
             .limit("cpu", TURN),
-            go(CoreGuest::turn_with("(i32.const 0)", "(start $spin)")).unloadable(TURN),
-            go(describe.build()).unloadable(TURN),
+            go(CoreGuest::turn_with("(i32.const 0)", "(start $spin)"))
+                .unloadable("could not be asked what it offers: limit"),
+            go(describe.build()).unloadable("could not be asked what it offers: limit"),
         ],
     );
 }
