@@ -45,6 +45,7 @@ pub(crate) struct Attack {
     cancelled: bool,
     end: End,
     room: u64,
+    patience: Duration,
     after: Option<Box<dyn Fn()>>,
     heard: fn(&[Line]),
 }
@@ -85,6 +86,7 @@ pub(crate) fn attack(endpoint: &'static str) -> Attack {
         cancelled: false,
         end: End::Returns(String::new()),
         room: ROOM,
+        patience: PATIENCE,
         after: None,
         heard: |_| {},
     }
@@ -107,6 +109,12 @@ impl Attack {
 
     fn room(mut self, mebibytes: u64) -> Self {
         self.room = mebibytes;
+        self
+    }
+
+    /// The neighbour may have to wait for twice as long.
+    fn longer(mut self) -> Self {
+        self.patience *= 2;
         self
     }
 
@@ -233,7 +241,7 @@ async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) ->
     attack.after.iter().for_each(|after| after());
     check(&name, &seen, &attack.end);
     assert!(
-        witness.longest <= PATIENCE,
+        witness.longest <= attack.patience,
         "{name}: the neighbour waited {:?}",
         witness.longest
     );
