@@ -31,7 +31,9 @@ const BEFORE_CANCEL: Duration = Duration::from_millis(30);
 const GRACE: Duration = Duration::from_millis(60);
 /// Mebibytes that a process may grow by while one guest attacks: what the guest may have, and half as much.
 const ROOM: u64 = 96;
-/// Mebibytes that may stay when a whole table of attacks is over: the allocator's, for the next ones.
+/// Attacks in one story.
+const A_FEW: usize = 8;
+/// Mebibytes that may stay when these are over: the allocator's, for the next ones.
 const REMAINS: u64 = 128;
 
 /// One attack, and how it has to end.
@@ -43,6 +45,7 @@ pub(crate) struct Attack {
     cancelled: bool,
     end: End,
     room: u64,
+    patience: Duration,
     after: Option<Box<dyn Fn()>>,
     heard: fn(&[Line]),
 }
@@ -83,6 +86,7 @@ pub(crate) fn attack(endpoint: &'static str) -> Attack {
         cancelled: false,
         end: End::Returns(String::new()),
         room: ROOM,
+        patience: PATIENCE,
         after: None,
         heard: |_| {},
     }
@@ -105,6 +109,12 @@ impl Attack {
 
     fn room(mut self, mebibytes: u64) -> Self {
         self.room = mebibytes;
+        self
+    }
+
+    /// The neighbour may have to wait for twice as long.
+    fn longer(mut self) -> Self {
+        self.patience *= 2;
         self
     }
 
@@ -180,34 +190,39 @@ enum Seen {
     Unloadable(String),
 }
 
-/// Runs a table of attacks with this guest, on one host.
+/// Runs a table of attacks with this guest.
 pub(crate) fn assault(guest: &str, table: Vec<Attack>) {
     assault_with(guest, table, |builder| builder, |spec| spec);
 }
 
-/// As [`assault`], on a host and with attackers that are made differently.
+/// As [`assault`], on hosts and with attackers that are made differently.
 pub(crate) fn assault_with(
     guest: &str,
     table: Vec<Attack>,
     change: impl Fn(HostBuilder) -> HostBuilder,
     grant: impl Fn(Spec) -> Spec,
 ) {
-    story_once(
-        |builder| change(builder.cancel_grace(GRACE)),
-        async |host| {
-            let code = host.load(guest)?;
-            host.load_as("neighbour", VALUES)?;
-            let (before, begun) = (resident(), Instant::now());
-            for attack in &table {
-                run(host, &code, attack, &grant).await?;
-            }
-            drop(capture_guests());
-            let left = resident().saturating_sub(before) >> 20;
-            println!("{} attacks in {:?}, {left} MiB left", table.len(), begun.elapsed());
-            assert!(left <= REMAINS, "{} attacks have left {left} MiB behind", table.len());
-            Ok(())
-        },
-    );
+    // A few at a time: what watches over a story does not know how long a table is.
+    for attacks in table.chunks(A_FEW) {
+        story_once(
+            |builder| change(builder.cancel_grace(GRACE)),
+            async |host| one_after_another(host, guest, attacks, &grant).await,
+        );
+    }
+}
+
+async fn one_after_another(host: &Host, guest: &str, attacks: &[Attack], grant: &impl Fn(Spec) -> Spec) -> Result<()> {
+    let code = host.load(guest)?;
+    host.load_as("neighbour", VALUES)?;
+    let (before, begun) = (resident(), Instant::now());
+    for attack in attacks {
+        run(host, &code, attack, grant).await?;
+    }
+    drop(capture_guests());
+    let left = resident().saturating_sub(before) >> 20;
+    println!("{} attacks in {:?}, {left} MiB left", attacks.len(), begun.elapsed());
+    assert!(left <= REMAINS, "{} attacks have left {left} MiB behind", attacks.len());
+    Ok(())
 }
 
 async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) -> Spec) -> Result<()> {
@@ -226,7 +241,7 @@ async fn run(host: &Host, code: &Code, attack: &Attack, grant: &impl Fn(Spec) ->
     attack.after.iter().for_each(|after| after());
     check(&name, &seen, &attack.end);
     assert!(
-        witness.longest <= PATIENCE,
+        witness.longest <= attack.patience,
         "{name}: the neighbour waited {:?}",
         witness.longest
     );

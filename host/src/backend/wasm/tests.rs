@@ -171,7 +171,6 @@ fn one_bulk_operation_over_all_memory_is_bounded() {
         {
             let begun = Instant::now();
             instance.turn(now as u64, Vec::new()).await.unwrap();
-            println!("64 MiB {what}: {:?}", begun.elapsed());
             assert!(
                 begun.elapsed() < Duration::from_secs(2),
                 "{what}: {:?}",
