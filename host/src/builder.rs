@@ -178,7 +178,8 @@ impl HostBuilder {
     /// Builds the host.
     ///
     /// # Errors
-    /// When the engine cannot be made on this machine, or worker threads cannot be started.
+    /// When the engine cannot be made on this machine, worker threads cannot be started, or a child process is to
+    /// compile ([`compile`](Self::compile)) of a program that does not begin with [`compile_child`].
     ///
     /// # Panics
     /// With shared workers (the default), outside a tokio runtime.

@@ -2,8 +2,8 @@
 //! reaped, by the thread that loads.
 //!
 //! The component and the answer are files in memory, not pipes: nothing can block half-way, and what the child
-//! may write is bounded by the kernel. It has no environment, no directory and no descriptor of ours, and a
-//! process group of its own, so that Ctrl-C is for the host to decide upon.
+//! may write is bounded by the kernel. It has no environment, no directory, no descriptor that this program has
+//! opened, and a process group of its own, so that Ctrl-C is for the host to decide upon.
 
 use std::fmt::Display;
 use std::fs::{self, File};
