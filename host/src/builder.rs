@@ -168,9 +168,9 @@ impl HostBuilder {
         self
     }
 
-    /// How long a child process may take to compile a component, by the clock and in processor time (whole
-    /// seconds, rounded up). Default 10 s; beyond [`limits::COMPILE_TIME`](crate::limits::COMPILE_TIME), the nearest
-    /// in it. One that took longer is refused at once the next time, unless it is given more.
+    /// Processor time a child process may take to compile a component; by the clock it may take six times as long,
+    /// for a machine that is busy. Default 10 s; beyond [`limits::COMPILE_TIME`](crate::limits::COMPILE_TIME), the
+    /// nearest in it. One that took longer is refused at once the next time, unless it is given more.
     pub fn compile_time(mut self, limit: std::time::Duration) -> Self {
         self.engine.compile_bounds.time = clamped(limit, &crate::limits::COMPILE_TIME);
         self
@@ -214,7 +214,8 @@ impl HostBuilder {
     /// Builds the host.
     ///
     /// # Errors
-    /// When the engine cannot be made on this machine, or worker threads cannot be started.
+    /// When the engine cannot be made on this machine, worker threads cannot be started, or a child process is to
+    /// compile ([`compile`](Self::compile)) of a program that does not begin with [`compile_child`].
     ///
     /// # Panics
     /// With shared workers (the default), outside a tokio runtime.
@@ -288,7 +289,7 @@ impl Host {
     ///
     /// Blocks its thread: for milliseconds if the component is in the cache or is refused, else for as long as it
     /// takes to compile it and to ask it what it offers (2 s at most). In a child process a compilation ends within
-    /// [`HostBuilder::compile_time`]; in this one within no certain time. A host compiles one component at a time: as
+    /// [`HostBuilder::compile_time`], on a busy machine within six times that; in this one within no certain time. A host compiles one component at a time: as
     /// many as are compiled before this one, so many times it waits. Within asynchronous code, that is a matter for
     /// `tokio::task::spawn_blocking`, where nothing else is to wait meanwhile.
     ///

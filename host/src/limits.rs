@@ -27,7 +27,7 @@ pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 pub const BUDGET_MEMORY: RangeInclusive<u64> = (64 << 10)..=(1 << 40);
 /// Processor cores that an actor and all below it can be given together.
 pub const CORES: RangeInclusive<f64> = 0.001..=1024.0;
-/// How long compiling a component can be allowed to take.
+/// Processor time that compiling a component can be allowed to take.
 pub const COMPILE_TIME: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(10);
 /// Bytes of address space that compiling a component can be allowed.
 pub const COMPILE_MEMORY: RangeInclusive<u64> = (256 << 20)..=(64 << 30);
@@ -178,6 +178,10 @@ fn of_compiling(bounds: CompileBounds) -> Vec<Limit> {
         ),
     ];
     all.extend(fixed([
+        (
+            "time to compile, by the clock",
+            Amount::Time(bounds.time * wasm::COMPILE_PATIENCE),
+        ),
         ("compiled code", Amount::Bytes(wasm::COMPILED)),
         ("threads to compile", Amount::Count(wasm::COMPILE_THREADS as u64)),
     ]));

@@ -2,6 +2,8 @@
 
 #[path = "../it/compiling/bombs.rs"]
 mod bombs;
+#[path = "../it/compiling/processes.rs"]
+mod processes;
 
 use std::fs;
 use std::path::Path;
@@ -54,6 +56,25 @@ fn a_bomb_of_memory_is_refused_within_the_limits_of_every_day() {
         "{}: {transcript:#?}",
         bomb.shape
     );
+}
+
+#[test]
+fn ctrl_c_ends_a_compilation_at_once() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let path = folder.path().join("bomb.wasm");
+    let [bomb, ..] = bombs::slow();
+    fs::write(&path, bomb.bytes).expect("there is room for a file");
+    let mut inspect = command(&["inspect", &path.display().to_string()]);
+    inspect.env("STEADING_CACHE_DIR", folder.path().join("cache"));
+    let inspect = inspect.spawn().expect("the binary of this package can be started");
+    let seen = || processes::compilers_of(inspect.id()).first().copied();
+    let compiler = processes::eventually("it compiles", seen);
+    let id = rustix::process::Pid::from_child(&inspect);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    finish(inspect, "").exits(130);
+    processes::eventually("the compiler is gone", || {
+        (!processes::is_alive(compiler)).then_some(())
+    });
 }
 
 #[test]

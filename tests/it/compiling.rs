@@ -6,7 +6,7 @@ mod processes;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use steading::config::Compile;
@@ -15,7 +15,7 @@ use steading_tests::artifacts::{EXAMPLE_HELLO, VALUES};
 use steading_tests::{Lines, capture, story, with_actor};
 use tempfile::TempDir;
 
-use processes::{compilers, compilers_of};
+use processes::compilers_of;
 
 /// The program whose `main` begins as it has to; that of this test is the harness's.
 const EMBEDDER: &str = env!("CARGO_BIN_EXE_embedder");
@@ -52,6 +52,11 @@ fn refused(host: &Host, bytes: &[u8]) -> LoadError {
 fn started(lines: &Lines) -> usize {
     let is_start = |message: &str| message == "compiling in a child process";
     lines.all().iter().filter(|line| is_start(&line.message)).count()
+}
+
+/// Of this process.
+fn compilers() -> Vec<u32> {
+    compilers_of(std::process::id())
 }
 
 /// Entries and refusals.
@@ -283,25 +288,78 @@ fn an_embedder_compiles_in_itself() {
     });
 }
 
+/// An embedder that is compiling what takes a minute, and the process that does it.
+fn compiling(cache: &Path) -> Result<(Child, u32)> {
+    let bomb = cache.join("bomb.wasm");
+    fs::write(&bomb, &bombs::slow()[0].bytes)?;
+    let host = embedder(&[&bomb.display().to_string(), &cache.display().to_string(), "60"]).spawn()?;
+    let compiler = processes::eventually("it compiles", || compilers_of(host.id()).first().copied());
+    Ok((host, compiler))
+}
+
 #[test]
 fn a_compiler_does_not_outlive_its_host() {
     story(async |_| {
         let cache = folder();
-        let bomb = cache.path().join("bomb.wasm");
-        fs::write(&bomb, &bombs::slow()[0].bytes)?;
-        let mut host = embedder(&[&bomb.display().to_string(), &cache.path().display().to_string(), "60"]).spawn()?;
-        // No event tells of another process's children.
-        let compiler = loop {
-            match compilers_of(host.id())[..] {
-                [compiler] => break compiler,
-                _ => std::thread::yield_now(),
-            }
-        };
+        let (mut host, compiler) = compiling(cache.path())?;
         host.kill()?;
         host.wait()?;
-        while processes::is_alive(compiler) {
-            std::thread::yield_now();
+        processes::eventually("the compiler is gone", || {
+            (!processes::is_alive(compiler)).then_some(())
+        });
+        Ok(())
+    });
+}
+
+/// The start of a line of `/proc/PID/limits`, whose columns are padded.
+fn shows(limits: &str, line: &str) -> bool {
+    let squeezed = limits
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    squeezed.into_iter().any(|shown| shown.starts_with(line))
+}
+
+fn open_files(folder: &str) -> Result<Vec<String>> {
+    let links = fs::read_dir(folder)?
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok());
+    Ok(links.map(|file| file.display().to_string()).collect())
+}
+
+#[test]
+fn a_compiler_has_limits_and_nothing_of_its_host() {
+    story(async |_| {
+        let cache = folder();
+        let (mut host, compiler) = compiling(cache.path())?;
+        let of = |what: &str| format!("/proc/{compiler}/{what}");
+        for line in [
+            "Max cpu time 60 61 seconds",
+            "Max address space 1073741824 1073741824 bytes",
+            "Max file size 268435456 268435456 bytes",
+            "Max open files 32 32 files",
+            "Max core file size 0 0 bytes",
+        ] {
+            let limits = || fs::read_to_string(of("limits")).unwrap_or_default();
+            processes::eventually(line, || shows(&limits(), line).then_some(()));
         }
+        assert_eq!(fs::read_link(of("cwd"))?, Path::new("/"));
+        let environment = fs::read_to_string(of("environ"))?;
+        let names = environment
+            .split_terminator('\0')
+            .filter_map(|pair| Some(pair.split_once('=')?.0));
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        assert_eq!(names, ["MALLOC_ARENA_MAX", "RAYON_NUM_THREADS", "STEADING_COMPILE"]);
+        for standard in ["fd/0", "fd/1", "fd/2"] {
+            let file = fs::read_link(of(standard))?.display().to_string();
+            assert!(file.starts_with("/memfd:steading-"), "{standard}: {file}");
+        }
+        // What this test was started with itself may be handed on and on; nothing that the embedder has opened.
+        let (opened, handed_on) = (open_files(&of("fd"))?, open_files("/proc/self/fd")?);
+        let own = |file: &&String| !file.starts_with("/memfd:steading-") && !handed_on.contains(file);
+        assert_eq!(opened.iter().find(own), None);
+        host.kill()?;
+        host.wait()?;
         Ok(())
     });
 }

@@ -1,6 +1,25 @@
 //! The processes of this machine that compile for another.
 
 use std::fs;
+use std::time::{Duration, Instant};
+
+/// After this long, what was to come does not.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Looks until there is something: no event tells of other processes' affairs.
+///
+/// # Panics
+/// When nothing comes.
+pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let until = Instant::now() + WATCHDOG;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::yield_now();
+    }
+}
 
 /// What the kernel shows of a process: its parent, its state.
 struct Process {
@@ -25,13 +44,9 @@ impl Process {
     }
 }
 
-/// Compilers of this process, also those that have ended and are not reaped.
-pub(super) fn compilers() -> Vec<u32> {
-    compilers_of(std::process::id())
-}
-
-/// Compilers of another process: they have its name, or that of the link to it.
-pub(super) fn compilers_of(host: u32) -> Vec<u32> {
+/// Compilers of a process, also those that have ended and are not reaped: they have the name of the tests'
+/// embedder, or of the link to a program itself.
+pub(crate) fn compilers_of(host: u32) -> Vec<u32> {
     let ids = fs::read_dir("/proc").expect("procfs is there on every Linux").flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let children = ids.filter_map(Process::of).filter(|process| process.parent == host);
@@ -40,6 +55,6 @@ pub(super) fn compilers_of(host: u32) -> Vec<u32> {
 }
 
 /// Whether it runs; one that has ended and waits for its new parent does not.
-pub(super) fn is_alive(id: u32) -> bool {
+pub(crate) fn is_alive(id: u32) -> bool {
     Process::of(id).is_some_and(|process| process.state != 'Z')
 }

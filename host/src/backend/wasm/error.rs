@@ -83,12 +83,12 @@ pub enum LoadError {
         /// How many it may have.
         limit: u64,
     },
-    /// It takes longer to compile than it may: by the clock, or by processor time.
+    /// It takes longer to compile than it may.
     #[error("{name}: took longer than {} to compile", time(limit))]
     CompileTimeout {
         /// Which.
         name: String,
-        /// How long it may take.
+        /// How long it may take: processor time, or a sixth of the time by the clock.
         limit: Duration,
     },
     /// It needs more memory to compile than it may.

@@ -67,10 +67,12 @@ pub(crate) const FUNCTIONS: u32 = 50_000;
 pub(crate) const LOCALS: u32 = 2_000;
 /// Depth of nested loops in a function, for the same reason.
 pub(crate) const LOOP_NEST: u32 = 64;
-/// How long a component may take to compile in a child process: by the clock, and by the processor time of
-/// all its threads. Guests of half a megabyte take a second of it where Cranelift checks itself as it does in
-/// development, and those of three megabytes seven.
+/// Processor time that a component may take to compile in a child process, over all its threads. Guests of half a
+/// megabyte take a second of it where Cranelift checks itself as it does in development, and those of three
+/// megabytes eight.
 pub(crate) const COMPILE_TIME: Duration = Duration::from_secs(10);
+/// How many times as long it may take by the clock, where it has to share its processor with others.
+pub(crate) const COMPILE_PATIENCE: u32 = 6;
 /// Bytes of address space of that process, its own program included: with four threads, a guest of 3 MiB takes
 /// 310 MiB of it, of which 250 are there for the smallest.
 pub(crate) const COMPILE_MEMORY: u64 = 1 << 30;

@@ -2,8 +2,8 @@
 //! reaped, by the thread that loads.
 //!
 //! The component and the answer are files in memory, not pipes: nothing can block half-way, and what the child
-//! may write is bounded by the kernel. It has no environment, no directory and no descriptor of ours, and a
-//! process group of its own, so that Ctrl-C is for the host to decide upon.
+//! may write is bounded by the kernel. It has no environment, no directory, no descriptor that this program has
+//! opened, and a process group of its own, so that Ctrl-C is for the host to decide upon.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -25,6 +25,9 @@ use super::{Bounds, HOOK};
 use crate::backend::wasm::engine::Engine;
 use crate::backend::wasm::error::LoadError;
 use crate::backend::wasm::limits;
+
+/// No more often than this is looked at what it has used: as often as the kernel counts.
+const GRAIN: Duration = Duration::from_millis(10);
 
 /// Who compiles.
 #[derive(Clone, Debug)]
@@ -58,17 +61,15 @@ pub(super) fn compile(
         detail,
     };
     let failed = |what: &str, error: &dyn Display| no_compiler(format!("{what}: {error}"));
-    let until = Instant::now() + bounds.time;
     let mut files = Files::with(bytes).map_err(|error| failed("no file in memory is to be had", &error))?;
     let mut running = start(program, bounds, engine, &files).map_err(|error| failed("cannot be started", &error))?;
     tracing::debug!(file, pid = running.0.id(), "compiling in a child process");
-    let Some(status) = running
-        .wait(until)
-        .map_err(|error| failed("cannot be waited for", &error))?
-    else {
-        return Ok(Err(running.late(bounds.time)));
-    };
+    let waited = running.wait(bounds.time);
     drop(running);
+    let status = match waited.map_err(|error| failed("cannot be waited for", &error))? {
+        Ok(status) => status,
+        Err(late) => return Ok(Err(late)),
+    };
     let unreadable = |error| failed("its answer cannot be read", &error);
     if !status.success() {
         let said = files.said().map_err(unreadable)?;
@@ -108,30 +109,28 @@ fn start(program: &Program, bounds: Bounds, engine: &Engine, files: &Files) -> i
 struct Running(Child);
 
 impl Running {
-    /// How it ended; `None` if it has not by then.
-    fn wait(&mut self, until: Instant) -> io::Result<Option<ExitStatus>> {
+    /// How it ended, or why it was not waited for any longer.
+    fn wait(&mut self, limit: Duration) -> io::Result<Result<ExitStatus, Refusal>> {
         let exit: OwnedFd = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?;
+        let until = Instant::now() + limit * limits::COMPILE_PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let ended = self.0.try_wait()?;
-            if ended.is_some() || left.is_zero() {
-                return Ok(ended);
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(Ok(status));
             }
-            match poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&timespec(left))) {
+            let unused = limit.saturating_sub(self.processor_time().unwrap_or_default());
+            if unused.is_zero() {
+                return Ok(Err(Refusal::Time(limit)));
+            }
+            if left.is_zero() {
+                return Ok(Err(Refusal::Clock(limit)));
+            }
+            // Before then it cannot have used up the rest, whatever its threads do.
+            let pause = (unused / limits::COMPILE_THREADS as u32).max(GRAIN).min(left);
+            match poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&timespec(pause))) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-}
-
-impl Running {
-    /// What is to be said of it, still running after so long.
-    fn late(&self, limit: Duration) -> Refusal {
-        match self.processor_time() {
-            // The rest is the time in which the process came up.
-            Some(used) if used >= limit.mul_f64(0.9) => Refusal::Time(limit),
-            _ => Refusal::Clock(limit),
         }
     }
 

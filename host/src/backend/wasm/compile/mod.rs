@@ -27,7 +27,7 @@ pub(crate) use worker::serve_if_asked;
 /// What a compilation in a child may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// Of the clock, and of all its threads' processor time.
+    /// Processor time of all its threads.
     pub(crate) time: Duration,
     /// Bytes of its address space.
     pub(crate) memory: u64,

@@ -22,7 +22,7 @@ pub(in crate::backend::wasm) enum Refusal {
     CoreModule(String),
     /// It used up this much processor time.
     Time(Duration),
-    /// It took longer by the clock, and had less of a processor: that says as much of the machine.
+    /// It took far longer by the clock, and had less of a processor: that says as much of the machine.
     Clock(Duration),
     /// It needed more bytes of memory.
     Memory(u64),
