@@ -97,6 +97,7 @@ fn module(random: &mut Random) -> Option<Vec<u8>> {
 
 #[test]
 fn no_module_that_can_be_generated_panics_or_hangs() {
+    let _alone = steading_tests::alone();
     let (_folder, _runtime, host) = lone_host();
     let (mut compiled, mut refused) = (0, 0);
     for case in cases(0..2_000) {
@@ -150,6 +151,7 @@ fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn no_damage_to_a_guest_panics_or_hangs() {
+    let _alone = steading_tests::alone();
     let (_folder, _runtime, host) = lone_host();
     let guest = fs::read(EXAMPLE_HELLO).expect("it is built");
     let (mut loaded, mut refused) = (0, 0);

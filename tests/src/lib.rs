@@ -11,7 +11,7 @@ mod leaks;
 pub mod soak;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use steading::{Host, HostBuilder, Nursery, Portal, Result};
@@ -28,6 +28,13 @@ const WATCHDOG: Duration = Duration::from_secs(30);
 const LINKS: [(&str, bool); 2] = [("direct", false), ("encoded", true)];
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// As long as this is held, no story is told: for tests with hosts of their own, which a story would take for
+/// something it has left behind.
+pub fn alone() -> MutexGuard<'static, ()> {
+    // A story that failed has said so already; the next one is none the worse for it.
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Tells a story over both kinds of link, on a host with every default.
 ///
@@ -58,8 +65,7 @@ fn story_over(
     change: impl Fn(HostBuilder) -> HostBuilder,
     body: impl AsyncFn(&Host) -> Result<()>,
 ) {
-    // A story that failed has said so already; the next one is none the worse for it.
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // The engine compiles on rayon's pool, whose threads stay for the life of the process: start them now.
     assert!(rayon::current_num_threads() > 0, "the pool has threads");
     for &(link, encode) in links {
@@ -78,7 +84,7 @@ fn story_over(
 /// # Panics
 /// When the body panics, or leaves something behind.
 pub fn sweep(change: impl Fn(HostBuilder) -> HostBuilder, body: impl AsyncFn(&Host, &str)) {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     assert!(rayon::current_num_threads() > 0, "the pool has threads");
     for (link, encode) in LINKS {
         let held = Held::now();
