@@ -52,7 +52,7 @@ pub struct Spec {
     /// The components it and all that it starts may run, by the host's names for them; those its parent may run
     /// if `None`. Its own it may always run.
     pub components: Option<Vec<String>>,
-    /// Children it may have alive at once; as many as the host allows if `None`.
+    /// Children it may have alive at once, and each of them in turn; as many as its parent may if `None`.
     pub children: Option<u32>,
     /// How well it can tell the time; as well as its parent if `None`.
     pub clock: Option<Clock>,
@@ -157,7 +157,8 @@ impl Spec {
         self
     }
 
-    /// Limits the children it may have alive at once; 0 forbids them. Never more than the host allows.
+    /// Limits the children it may have alive at once, and those of each of them in turn; 0 forbids them. Never more
+    /// than its parent may have. How many there are in all is bounded by [`Spec::budget`].
     pub fn children(mut self, children: u32) -> Self {
         self.children = Some(children);
         self

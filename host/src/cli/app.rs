@@ -51,7 +51,7 @@ pub(crate) fn run(path: &Path, args: &RunArgs, output: Output, interrupts: Inter
     let names: Vec<_> = jobs.iter().map(|job| job.name.clone()).collect();
     let supervisor = manifest.supervisor();
     let results = session.root(async |_| supervisor.run(async |nursery| results(&nursery, jobs).await).await);
-    let (values, exit) = results.map_err(|failure| hints::explain_manifest(failure, path))?;
+    let (values, exit) = results.map_err(|failure| hints::explain_manifest(failure, path, &manifest.actors))?;
     print(&names, &values, output)?;
     Ok(exit)
 }

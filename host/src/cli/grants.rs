@@ -23,6 +23,15 @@ impl FromStr for Dir {
     type Err = String;
 
     fn from_str(text: &str) -> Parsed<Self> {
+        let dir = Self::parse(text)?;
+        check_dir(&dir.host)?;
+        Ok(dir)
+    }
+}
+
+impl Dir {
+    /// What it says, whether there is such a directory or not.
+    pub(crate) fn parse(text: &str) -> Parsed<Self> {
         let (paths, writable) = match text.rsplit_once(':') {
             Some((paths, "ro")) => (paths, false),
             Some((paths, "rw")) => (paths, true),
@@ -35,7 +44,6 @@ impl FromStr for Dir {
         if guest.contains(':') {
             return Err(format!("`{guest}` is not a path and `ro` or `rw`"));
         }
-        check_dir(host)?;
         Ok(Self {
             host: host.to_owned(),
             guest: guest.to_owned(),
@@ -54,7 +62,7 @@ impl Dir {
     }
 }
 
-fn check_dir(path: &str) -> Parsed<()> {
+pub(crate) fn check_dir(path: &str) -> Parsed<()> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(format!("{path}: not a directory")),
@@ -78,10 +86,17 @@ impl FromStr for Variable {
                 std::env::var(text).map_err(|_| format!("`{text}` is not set here; give it as K=V"))?,
             ),
         };
-        if name.is_empty() {
-            return Err("a variable needs a name".to_owned());
+        Self::of(name, value)
+    }
+}
+
+impl Variable {
+    pub(crate) fn of(name: &str, value: String) -> Parsed<Self> {
+        match name {
+            "" => Err("a variable needs a name".to_owned()),
+            name if name.contains(['=', '\0']) => Err(format!("`{}` is no name of a variable", name.escape_debug())),
+            name => Ok(Self(name.to_owned(), value)),
         }
-        Ok(Self(name.to_owned(), value))
     }
 }
 

@@ -8,26 +8,35 @@ use steading::{EndpointInfo, EndpointKind, Error, ErrorKind};
 use super::ActorArgs;
 use super::endpoints;
 use super::failure::Failure;
+use super::manifest::Actor;
 use super::values;
 
 /// As [`explain`], for actors whose grants are in a file.
-pub(crate) fn explain_manifest(failure: Failure, manifest: &Path) -> Failure {
+pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[Actor]) -> Failure {
     let Some(error) = failure.error.clone().filter(|_| failure.hint.is_none()) else {
         return failure;
     };
     let error = error.members().first().unwrap_or(&error);
-    match in_manifest(error) {
-        Some(line) => failure.hint(format!("in {}, {line}", manifest.display())),
+    // One that an actor started has what that was granted, at most; the file does not name it.
+    let source = error.source_actor();
+    let actor = source
+        .as_ref()
+        .and_then(|id| actors.iter().find(|actor| *actor.name == *id.name));
+    match in_manifest(error, actor.map_or((0, 0), Actor::granted)) {
+        Some(line) => failure.hint(format!("in {}, {line}", path.display())),
         None => failure,
     }
 }
 
 /// The line that would have helped.
-fn in_manifest(error: &Error) -> Option<String> {
+fn in_manifest(error: &Error, (directories, variables): (usize, usize)) -> Option<String> {
     let text = error.to_string();
+    let of_all = text.contains("this host may have");
     Some(match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
             "memory" | "contexts" | "children" | "actors" => format!("`{limit} = …` below [limits] sets it"),
+            "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
+            "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
             "budget-actors" => "`budget = { actors = … }` of the actor sets it".to_owned(),
             _ => return of_limit(&limit),
@@ -36,7 +45,7 @@ fn in_manifest(error: &Error) -> Option<String> {
         ErrorKind::SpawnFailed if text.contains("was granted to") => {
             "`components = [\"…\"]` of the actor lets it run one".to_owned()
         }
-        ErrorKind::EndpointError | ErrorKind::Panic => match of_grants(&text, 0, 0)? {
+        ErrorKind::EndpointError | ErrorKind::Panic => match of_grants(&text, directories, variables)? {
             hint if hint.contains("variable") => "`env = { NAME = \"…\" }` of the actor sets one".to_owned(),
             _ => "`dirs = [\"HOST[:GUEST][:ro|:rw]\"]` of the actor grants a directory".to_owned(),
         },

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 
 use super::failure::{Failure, Result};
-use super::grants::{Bound, ClockChoice, Dir, WorkersChoice};
+use super::grants::{Bound, ClockChoice, Dir, Variable, WorkersChoice, check_dir};
 
 /// The file's name, where a folder is given.
 pub(crate) const FILE: &str = "steading.toml";
@@ -187,7 +187,7 @@ impl Manifest {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let wrong = |why: String| Failure::usage(format!("{}: {}", path.display(), why.trim_end()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let mut manifest: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let mut manifest: Self = toml::from_str(&text).map_err(|error| wrong(complaint(&text, &error)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for component in manifest.components.values_mut() {
             *component = beside(folder, component);
@@ -255,13 +255,12 @@ impl Actor {
             let dir = directory(folder, text).map_err(|why| Failure::usage(format!("{about}: dirs: {why}")))?;
             spec = dir.grant(spec);
         }
-        for name in &self.inherit_env {
-            let value = std::env::var(name);
-            let value = value.map_err(|_| Failure::usage(format!("{about}: inherit-env: `{name}` is not set here")))?;
+        for Variable(name, value) in self
+            .variables()
+            .map_err(|why| Failure::usage(format!("{about}: {why}")))?
+        {
             spec = spec.env(name, value);
         }
-        let variables = self.env.iter();
-        spec = variables.fold(spec, |spec, (name, value)| spec.env(name, value));
         spec = self.args.iter().fold(spec, Spec::arg);
         if let Some(memory) = &self.memory
             && let Bound::Memory(bytes) = bound(&about, "memory", memory)?
@@ -277,6 +276,26 @@ impl Actor {
             Some(table) => spec.restart(table.restart()),
             None => spec,
         })
+    }
+}
+
+impl Actor {
+    /// Its environment: what the file sets, and what it hands on.
+    fn variables(&self) -> std::result::Result<Vec<Variable>, String> {
+        let set = self.env.iter().map(|(name, value)| Variable::of(name, value.clone()));
+        let handed_on = self.inherit_env.iter().map(|name| match self.env.contains_key(name) {
+            true => Err(format!("`{name}` is in both env and inherit-env")),
+            false => Variable::of(
+                name,
+                std::env::var(name).map_err(|_| format!("inherit-env: `{name}` is not set here"))?,
+            ),
+        });
+        set.chain(handed_on).collect()
+    }
+
+    /// How many directories and variables it was granted.
+    pub(crate) fn granted(&self) -> (usize, usize) {
+        (self.dirs.len(), self.env.len() + self.inherit_env.len())
     }
 }
 
@@ -330,15 +349,24 @@ fn bound(about: &str, name: &str, value: &Amount) -> Result<Bound> {
 }
 
 fn directory(folder: &Path, text: &str) -> std::result::Result<Dir, String> {
-    let (path, rest) = text.split_once(':').unwrap_or((text, ""));
-    let guest = if rest.is_empty() || rest == "ro" || rest == "rw" {
-        format!("{path}:")
-    } else {
-        String::new()
+    let mut dir = Dir::parse(text)?;
+    let host = beside(folder, Path::new(&dir.host));
+    dir.host = host
+        .into_os_string()
+        .into_string()
+        .map_err(|path| format!("{}: not UTF-8", path.display()))?;
+    check_dir(&dir.host)?;
+    Ok(dir)
+}
+
+/// What is wrong and on which line; not the line itself, which may hold what nobody else is to read.
+fn complaint(text: &str, error: &toml::de::Error) -> String {
+    let Some(span) = error.span() else {
+        return error.message().to_owned();
     };
-    format!("{}:{guest}{rest}", beside(folder, Path::new(path)).display())
-        .trim_end_matches(':')
-        .parse()
+    let before = text.as_bytes().iter().take(span.start);
+    let line = before.filter(|byte| **byte == b'\n').count() + 1;
+    format!("line {line}: {}", error.message())
 }
 
 /// A path of the manifest's, from where the user is.
@@ -354,7 +382,7 @@ mod tests {
     use super::*;
 
     fn wrong(text: &str) -> String {
-        let manifest = toml::from_str::<Manifest>(text).map_err(|error| error.to_string());
+        let manifest = toml::from_str::<Manifest>(text).map_err(|error| complaint(text, &error));
         manifest.and_then(|manifest| manifest.check()).expect_err("it is wrong")
     }
 
@@ -425,7 +453,32 @@ mod tests {
                 "{text}"
             );
         }
-        assert!(directory(Path::new("/tmp"), "no-such").is_err());
+        for text in ["no-such", "", ":", ":/data:rw", ".:", ".:/g:"] {
+            assert!(directory(Path::new("/tmp"), text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_on_a_line_that_is_wrong_is_not_told() {
+        let text = format!("{ONE}env = {{ KEY = \"s3cr3t\", PORT = 8080 }}\n");
+        assert!(wrong(&text).starts_with("line 6: "), "{}", wrong(&text));
+        assert!(!wrong(&text).contains("s3cr3t"), "{}", wrong(&text));
+    }
+
+    #[test]
+    fn a_variable_is_set_once_and_has_a_name() {
+        let refused = |lines: &str| {
+            let manifest: Manifest = toml::from_str(&format!("{ONE}{lines}\n")).expect("its shape is right");
+            let spec = manifest.actors[0].spec(Spec::this_component("a"), Path::new(""));
+            spec.expect_err("it is wrong").message
+        };
+        let both = refused("env = { PATH = \"x\" }\ninherit-env = [\"PATH\"]");
+        assert_eq!(both, "actor `a`: `PATH` is in both env and inherit-env");
+        assert_eq!(
+            refused("env = { \"A=B\" = \"c\" }"),
+            "actor `a`: `A=B` is no name of a variable"
+        );
+        assert_eq!(refused("env = { \"\" = \"c\" }"), "actor `a`: a variable needs a name");
     }
 
     #[test]

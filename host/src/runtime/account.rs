@@ -61,11 +61,12 @@ impl Account {
 
     /// Charges all or nothing.
     fn charge(self: &Arc<Self>, what: &'static str, of: fn(&Self) -> &Gauge, amount: u64) -> Result<(), Exceeded> {
-        for account in self.chain() {
+        // From the top: a bound that is nearer is not charged, and refuses nobody else, for what is refused above.
+        let chain: Vec<_> = self.chain().collect();
+        for (i, account) in chain.iter().enumerate().rev() {
             if !of(account).take(amount) {
-                let charged = self.chain().take_while(|below| !Arc::ptr_eq(below, account));
-                charged.for_each(|below| of(below).give(amount));
-                let account = account.clone();
+                chain[i + 1..].iter().for_each(|above| of(above).give(amount));
+                let account = Arc::clone(account);
                 return Err(Exceeded { what, account });
             }
         }
@@ -106,6 +107,11 @@ impl Account {
 }
 
 impl Exceeded {
+    /// Whether it is the host's own account: whoever uses that is nobody else's business.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.account.above.is_none()
+    }
+
     /// The kind of limit it is.
     pub(crate) fn kind(&self) -> &'static str {
         match self.what {

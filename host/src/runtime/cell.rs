@@ -239,9 +239,12 @@ impl Cell {
         Some((state.asleep_until, state.crowded_peers()))
     }
 
-    /// What its turns run by.
-    pub(crate) fn terms(&self) -> Terms<'_> {
+    /// What its turns run by, with these events.
+    pub(crate) fn terms(&self, events: &[Event]) -> Terms<'_> {
+        let ends = |event: &Event| matches!(event, Event::Cancel { .. } | Event::Exit);
+        let is_ending = || events.iter().any(ends) || self.look(|core| core.stage().is_ending());
         Terms {
+            is_urgent: self.grants.account.has_share() && is_ending(),
             clock: self.runtime.clock,
             account: &self.grants.account,
             heavy: &self.runtime.heavy,

@@ -37,6 +37,8 @@ pub(crate) struct Grants {
     pub(crate) clock: Clock,
     /// Where its random numbers begin.
     pub(crate) seed: Option<u64>,
+    /// Children it may have alive at once, and each of them in turn; as many as the host allows if `None`.
+    pub(crate) children: Option<u32>,
 }
 
 /// An open directory, and what it is called inside.
@@ -54,7 +56,6 @@ pub(crate) struct Prepared {
     code: Arc<dyn Launch>,
     grants: Grants,
     admission: Admission,
-    children: Option<u32>,
     depth: u32,
     granted_endpoints: Option<Vec<String>>,
     parent: Option<(Peer, Key)>,
@@ -84,7 +85,7 @@ impl Prepared {
         };
         limits.children = limits
             .children
-            .min(self.children.map_or(usize::MAX, |most| most as usize));
+            .min(self.grants.children.map_or(usize::MAX, |most| most as usize));
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
         let cell = Cell::new(
             runtime.clone(),
@@ -142,7 +143,6 @@ impl Cell {
             code,
             grants,
             admission,
-            children: spec.children,
             depth: self.depth + 1,
             granted_endpoints,
             parent: None,
@@ -172,6 +172,7 @@ impl Cell {
             // An embedder may give a guest a better clock than guests have by default.
             clock: spec.clock.map_or(clock, |wanted| wanted.min(mine.clock)),
             seed: spec.seed,
+            children: spec.children.into_iter().chain(mine.children).min(),
         })
     }
 
@@ -276,7 +277,9 @@ impl Cell {
             .grants
             .directories
             .iter()
-            .find_map(|held| Some((held, below(&held.path, &wanted.parent_path)?)));
+            .filter_map(|held| Some((held, below(&held.path, &wanted.parent_path)?)))
+            // Of directories within each other, the innermost.
+            .max_by_key(|(held, _)| names(&held.path).count());
         let Some((held, rest)) = held else {
             return Err(refuse(
                 "the parent does not have it; grant it to the parent first".into(),

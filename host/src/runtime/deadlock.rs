@@ -88,18 +88,14 @@ impl Runtime {
             .map(|cell| (cell.inbox.id().uuid, Seen::of(cell, now)));
         let mut stuck: HashMap<Uuid, Seen<'_>> = seen.collect();
         drop_those_who_may_go_on(&mut stuck);
-        let found = stuck.values().map(suspect).collect();
+        let found: HashSet<Suspect> = stuck.values().map(suspect).collect();
         stuck.retain(|_, seen| suspects.last.contains(&suspect(seen)));
         // Whom somebody else could set free was free to begin with.
         drop_those_who_may_go_on(&mut stuck);
+        suspects.told.retain(|suspect| found.contains(suspect));
         suspects.last = found;
-        let Some(circle) = Circle::among(&stuck) else { return };
-        let known = circle
-            .links
-            .iter()
-            .all(|(seen, _)| suspects.told.contains(&suspect(seen)));
-        if !known {
-            suspects.told = stuck.values().map(suspect).collect();
+        if let Some(circle) = Circle::among(&stuck, &suspects.told) {
+            suspects.told.extend(circle.links.iter().map(|(seen, _)| suspect(seen)));
             circle.end(self.options.deadlocks);
         }
     }
@@ -133,7 +129,7 @@ fn senders<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Uuid> + 'a {
     let contexts = seen.status.contexts.iter().filter(|context| match context.part {
         Part::Caller => context.state != "ended",
         Part::Callee { .. } | Part::Main => {
-            context.state == "streaming" && (context.is_blocked || !context.is_peer_done)
+            matches!(context.state, "streaming" | "stream-finished") && (context.is_blocked || !context.is_peer_done)
         }
     });
     let children = seen.status.nurseries.iter().flat_map(|nursery| &nursery.children);
@@ -152,14 +148,16 @@ struct Circle<'a, 'b> {
 }
 
 impl<'a, 'b> Circle<'a, 'b> {
-    /// A circle, if there is one among these.
-    fn among(stuck: &'a HashMap<Uuid, Seen<'b>>) -> Option<Self> {
+    /// A circle among these, if there is one that was not told of.
+    fn among(stuck: &'a HashMap<Uuid, Seen<'b>>, told: &HashSet<Suspect>) -> Option<Self> {
         let mut done = HashSet::new();
         let starts = stuck
             .values()
             .flat_map(|seen| tasks(seen).map(|task| (seen.cell.inbox.id().uuid, task)));
         for start in starts {
-            if let Some(links) = walk(stuck, start, &mut done) {
+            let circle = walk(stuck, start, &mut done);
+            let is_new = |links: &Vec<Link<'_, '_>>| links.iter().any(|(seen, _)| !told.contains(&suspect(seen)));
+            if let Some(links) = circle.filter(is_new) {
                 let mut calls = Calls::new();
                 stuck.values().for_each(|seen| seen.note_calls(&mut calls));
                 return Some(Self { links, calls });

@@ -115,7 +115,7 @@ pub(crate) async fn drive<B: Body>(
         done: None,
     };
     let cell = driver.cell.clone();
-    let create = cell.usage.measure(cell.terms(), cell.now(), create);
+    let create = cell.usage.measure(cell.terms(&[]), cell.now(), create);
     match driver.attend(pin!(create)).await {
         Ok(body) => {
             driver.cell.usage.note_memory(body.memory());
@@ -239,8 +239,9 @@ impl<B: Body> Driver<B> {
         let cell = self.cell.clone();
         // Pinned where it is made: a turn of a guest is large, and to move it is a good part of what it costs.
         let turned = {
+            let terms = cell.terms(&events);
             let turn = pin!(body.turn(now, events));
-            let turn = pin!(cell.usage.turn(cell.terms(), now, turn));
+            let turn = pin!(cell.usage.turn(terms, now, turn));
             self.attend(turn).await
         };
         cell.usage.note_memory(body.memory());

@@ -20,7 +20,7 @@ pub(crate) mod root;
 mod snapshot;
 mod story;
 mod tree;
-mod usage;
+pub(crate) mod usage;
 mod waits;
 
 use std::collections::{BTreeMap, HashMap};
@@ -214,13 +214,19 @@ impl Runtime {
         lock(&self.cells).values().filter_map(Weak::upgrade).collect()
     }
 
-    /// In words, what an account had no room for, with those who use it.
+    /// In words, what an account had no room for, with those who use it; where that is the host's own, its log has
+    /// them.
     pub(crate) fn tell_exceeded(&self, exceeded: &Exceeded) -> String {
         let cells = self.live_cells();
         let users = cells.iter().filter(|cell| cell.depth > 0);
         let users = users.filter(|cell| cell.grants.account.is_within(&exceeded.account));
         let used = |cell: &Arc<Cell>| (cell.inbox.id().to_string(), cell.usage.memory());
-        exceeded.text(users.map(used).collect())
+        let text = exceeded.text(users.map(used).collect());
+        if !exceeded.is_of_all() {
+            return text;
+        }
+        tracing::warn!(target: "steading::budget", "{text}");
+        exceeded.text(Vec::new())
     }
 
     /// Actors that can run at the same moment.

@@ -91,6 +91,7 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
         components: None,
         clock: Clock::Real,
         seed: None,
+        children: None,
     };
     Cell::new(runtime.clone(), inbox, core, None, (grants, None), (0, 0))
 }

@@ -3,11 +3,13 @@
 //! Plain counters that the actor's own driver writes and anybody reads; nothing waits for them, and a turn
 //! pays for them with one look at the clock.
 
+use std::cell::Cell as StdCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
@@ -25,6 +27,9 @@ pub(crate) struct Usage {
     running_since: AtomicU64,
     /// It is to be interrupted, and for that it has to run.
     hurries: AtomicBool,
+    /// How much more it had computed than rested when it last paused, and when that was.
+    streak: AtomicU64,
+    paused_at: AtomicU64,
 }
 
 /// What a turn runs by.
@@ -35,9 +40,11 @@ pub(crate) struct Terms<'a> {
     pub(crate) account: &'a Arc<Account>,
     /// As many permits as there are threads, for turns that compute for long.
     pub(crate) heavy: &'a Arc<Semaphore>,
+    /// It is ending, and does not wait for its share: that is charged all the same.
+    pub(crate) is_urgent: bool,
 }
 
-/// A turn that had a thread for so long without pause computes for long: a guest's slice is 5 ms.
+/// Who has computed so much more than it has rested computes for long: a guest's slice is 5 ms.
 const LONG: u64 = 4_000_000;
 
 impl Usage {
@@ -81,55 +88,116 @@ impl Usage {
     /// time, it has none. Of what computes for long, no more runs at once than there are threads: all else waits
     /// for a permit, not for a thread, and so keeps nobody waiting who needs one for a moment, itself included.
     pub(crate) async fn measure<T>(&self, terms: Terms<'_>, now: u64, work: impl Future<Output = T>) -> T {
-        let Terms { clock, account, heavy } = terms;
+        let Terms { clock, account, .. } = terms;
         let mut work = pin!(work);
         let mut first = Some(now);
         let (mut rest, mut lane) = (Rest::default(), Lane::default());
+        // When it wanted a thread, if it has not had one yet.
+        let mut wanted = None;
         poll_fn(|cx| {
-            let mut begun = first.take().unwrap_or_else(|| clock.now());
-            let mut permit = None;
-            if (account.has_share() || lane.is_heavy) && !self.hurries.load(Relaxed) {
-                if account.has_share() {
-                    ready!(rest.poll_over(account, clock, cx));
-                }
-                if lane.is_heavy {
-                    permit = ready!(lane.poll_permit(heavy, cx));
-                }
-                begun = clock.now();
-            }
+            let asked = first.take().unwrap_or_else(|| clock.now());
+            let since = *wanted.get_or_insert(asked);
+            let permit = ready!(self.poll_permit(terms, since, &mut rest, &mut lane, cx));
+            wanted = None;
+            let begun = if since == asked && permit.is_none() {
+                asked
+            } else {
+                clock.now()
+            };
+            HELD_BACK.set(begun - since);
             let poll = work.as_mut().poll(cx);
-            drop(permit);
+            HELD_BACK.set(0);
             let ended = clock.now();
-            let used = ended.saturating_sub(begun);
-            lane.is_heavy |= used >= LONG;
-            // The only writer: no two turns of one actor run at once.
-            self.cpu.store(self.cpu.load(Relaxed) + used, Relaxed);
+            self.note(since, begun, ended);
             if account.has_share() {
-                account.take_cpu(used, ended);
+                account.take_cpu(ended.saturating_sub(begun), ended);
             }
+            // After what it took is charged: the next in line is to find the account as it is.
+            drop(permit);
             poll
         })
         .await
     }
+
+    /// Whether it may have a thread, wanted since then, and with what permit if it needs one.
+    fn poll_permit(
+        &self,
+        terms: Terms<'_>,
+        since: u64,
+        rest: &mut Rest,
+        lane: &mut Lane,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<OwnedSemaphorePermit>> {
+        let rests = terms.account.has_share() && !terms.is_urgent;
+        if self.hurries.load(Relaxed) {
+            lane.leave();
+            return Poll::Ready(None);
+        }
+        if rests && rest.poll_over(terms.account, terms.clock, cx).is_pending() {
+            // Nobody else is to wait for a permit that is not used.
+            lane.leave();
+            return Poll::Pending;
+        }
+        if self.streak_at(since) < LONG {
+            return Poll::Ready(None);
+        }
+        let permit = ready!(lane.poll_permit(terms.heavy, cx));
+        if rests && rest.poll_over(terms.account, terms.clock, cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(permit)
+    }
+
+    /// How much more it has computed than rested, of late.
+    fn streak_at(&self, now: u64) -> u64 {
+        let idle = now.saturating_sub(self.paused_at.load(Relaxed));
+        self.streak.load(Relaxed).saturating_sub(idle)
+    }
+
+    /// It wanted a thread at `since`, and had one between the other two times. The only writer of all this: no two
+    /// turns of one actor run at once.
+    fn note(&self, since: u64, begun: u64, ended: u64) {
+        let used = ended.saturating_sub(begun);
+        self.streak.store(self.streak_at(since).saturating_add(used), Relaxed);
+        self.paused_at.store(ended, Relaxed);
+        self.cpu.store(self.cpu.load(Relaxed) + used, Relaxed);
+    }
+}
+
+thread_local! {
+    static HELD_BACK: StdCell<u64> = const { StdCell::new(0) };
+}
+
+/// Within a poll of something measured: nanoseconds for which it was ready to run and was not let. To who tells time
+/// that was waited from time that others were given.
+pub(crate) fn held_back() -> Duration {
+    Duration::from_nanos(HELD_BACK.get())
 }
 
 /// Where what computes for long waits for its turn, in order.
 #[derive(Default)]
-struct Lane {
-    is_heavy: bool,
-    waits: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
-}
+struct Lane(Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>);
 
 impl Lane {
     /// `None` where there are no permits any more: the host is going down.
     fn poll_permit(&mut self, heavy: &Arc<Semaphore>, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
-        let waits = self.waits.get_or_insert_with(|| {
+        if self.0.is_none()
+            && let Ok(permit) = heavy.clone().try_acquire_owned()
+        {
+            return Poll::Ready(Some(permit));
+        }
+        let waits = self.0.get_or_insert_with(|| {
             let acquire = heavy.clone().acquire_owned();
             Box::pin(async move { acquire.await.ok() })
         });
         let permit = ready!(waits.as_mut().poll(cx));
-        self.waits = None;
+        self.0 = None;
         Poll::Ready(permit)
+    }
+
+    /// Gives up its place, and the permit, if it was given one.
+    fn leave(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -179,8 +247,13 @@ mod tests {
         }
 
         fn terms(&self, clock: Clock) -> Terms<'_> {
-            let (account, heavy) = (&self.0, &self.1);
-            Terms { clock, account, heavy }
+            let (account, heavy, is_urgent) = (&self.0, &self.1, false);
+            Terms {
+                clock,
+                account,
+                heavy,
+                is_urgent,
+            }
         }
     }
 

@@ -143,6 +143,8 @@ pub(super) fn stream_wait(context: &ContextStatus) -> Option<Wait> {
     match context.state {
         "streaming" if context.is_blocked => Some(Wait::Credit { actor }),
         "streaming" if !context.is_peer_done => Some(Wait::Message { actor }),
+        // It sends no more; a caller that does so waits for the result as well as for what may come before it.
+        "stream-finished" if !context.is_peer_done && context.part != Part::Caller => Some(Wait::Message { actor }),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ use wasmtime::UpdateDeadline;
 
 use super::limits;
 use super::stopped::{KillSwitch, KilledByHost, TurnTooLong};
+use crate::runtime::usage::held_back;
 
 /// Tells a turn that waits from one that only lets others run, and adds up for how long.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ impl Meter {
         let mut since: Option<Instant> = None;
         poll_fn(move |context| {
             if let Some(since) = since.take() {
-                self.waited_for(since.elapsed());
+                self.waited_for(since.elapsed().saturating_sub(held_back()));
             }
             let poll = future.as_mut().poll(context);
             if poll.is_pending() && !self.yielding.swap(false, Relaxed) {
