@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use steading::config::{Stdio, Workers};
-use steading::{Budget, Code, Error, Host, Result, Spec, fail_after};
+use steading::{Budget, Code, Error, ErrorKind, Host, Result, Spec, fail_after};
 
 const TEXT: &str = "hello from outside";
 /// How long a plugin may take.
@@ -75,11 +75,17 @@ fn granted(code: &Code) -> Spec {
 fn outcome(result: Result<String>) -> String {
     match result {
         Ok(text) => format!("says {text:?}"),
+        // It was late, and died of it: which of the two is heard of first is a matter of chance.
+        Err(error) if error.members().iter().any(is_late) => "out of time, and ended by force".to_owned(),
         Err(error) => {
             let error = error.members().first().unwrap_or(&error).clone();
             format!("{}: {}", error.kind(), first_line(&error.message()))
         }
     }
+}
+
+fn is_late(error: &Error) -> bool {
+    error.kind() == ErrorKind::Killed || error.is_elapsed()
 }
 
 fn without_path<'a>(text: &'a str, path: &Path) -> &'a str {
