@@ -15,10 +15,11 @@ const PLAN: Plan = Plan {
 };
 
 /// The heap is exact, so that its bound is narrow also here: two bytes for each life. Pages are not, and what is
-/// this run's share of a narrow bound is less than one of them.
+/// this run's share of a narrow bound is less than one of them: one that the kernel makes huge counts 2 MiB, once
+/// (seen in one run of six).
 const BOUNDS: Bounds = Bounds {
     heap: 2048.0,
-    resident: 512.0 * 1024.0,
+    resident: 1024.0 * 1024.0,
     maps: 32,
 };
 
