@@ -146,8 +146,9 @@ fn a_share_of_the_processor_is_kept() {
                 let (begun, before) = (Instant::now(), cpu(host));
                 steading::sleep(Duration::from_millis(600)).await?;
                 let share = (cpu(host) - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-                // What it had saved up, and the slice in which it was interrupted, come on top.
-                assert!(share < 0.2, "it had {share} of a core");
+                // What it had saved up comes on top, and the slice in which it was interrupted, which is long on a
+                // machine that is busy.
+                assert!(share < 0.35, "it had {share} of a core");
                 ctx.cancel("measured").await;
                 Ok(())
             };

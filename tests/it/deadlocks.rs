@@ -103,7 +103,7 @@ fn where_it_is_only_reported_it_is_reported_once() {
     story_with(reporting, async |host| {
         let lines = capture();
         let end: Result<()> = with_actor(host, DEADLOCKS, async |guest| {
-            steading::fail_after(Duration::from_millis(1800), guest.call("both_read", &())).await
+            steading::fail_after(Duration::from_secs(3), guest.call("both_read", &())).await
         })
         .await;
         assert_ne!(root_of(&failed(end)).kind(), ErrorKind::Deadlock);

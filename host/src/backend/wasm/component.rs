@@ -300,7 +300,7 @@ fn block_on_describe(engine: &Engine, pre: &GuestPre<State>) -> Result<Descripti
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Stopped::new(steading_types::ErrorKind::Internal, error.to_string()))?;
     runtime.block_on(async {
-        match tokio::time::timeout(limits::TURN * 2, call_describe(engine, pre)).await {
+        match tokio::time::timeout(limits::DESCRIBE_TIME, call_describe(engine, pre)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(Stopped::new(
                 steading_types::ErrorKind::Limit("time".into()),

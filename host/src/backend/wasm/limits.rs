@@ -84,6 +84,9 @@ pub(crate) const COMPILE_THREADS: usize = 4;
 pub(crate) const COMPILE_FILES: u64 = 32;
 /// Loads that wait for another component to be compiled; each holds its own in memory.
 pub(crate) const COMPILES_WAITING: usize = 32;
+/// How long `describe` may take by the clock, waits included; of the processor it has what a turn has. So much, that
+/// on a machine that is busy one that spins is told from one that waits.
+pub(crate) const DESCRIBE_TIME: Duration = Duration::from_secs(10);
 /// What `describe` may use.
 pub(crate) const DESCRIBE_MEMORY: usize = 16 << 20;
 
