@@ -289,9 +289,9 @@ impl Host {
     ///
     /// Blocks its thread: for milliseconds if the component is in the cache or is refused, else for as long as it
     /// takes to compile it and to ask it what it offers (10 s at most). In a child process a compilation ends within
-    /// [`HostBuilder::compile_time`], on a busy machine within six times that; in this one within no certain time. A host compiles one component at a time: as
-    /// many as are compiled before this one, so many times it waits. Within asynchronous code, that is a matter for
-    /// `tokio::task::spawn_blocking`, where nothing else is to wait meanwhile.
+    /// [`HostBuilder::compile_time`], on a busy machine within six times that; in this one within no certain time. A
+    /// host compiles one component at a time: as many as are compiled before this one, so many times it waits. Within
+    /// asynchronous code, that is a matter for `tokio::task::spawn_blocking`, where nothing else is to wait meanwhile.
     ///
     /// # Errors
     /// [`LoadError`], naming the path: missing, unreadable, not a component, unknown imports, too large,

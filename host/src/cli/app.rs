@@ -127,10 +127,8 @@ fn print(names: &[String], values: &[Value], output: Output) -> Result<()> {
         return output.object(&json!({ "results": all.collect::<serde_json::Map<_, _>>() }));
     }
     for (name, value) in names.iter().zip(values) {
-        let text = match value {
-            Value::Null => continue,
-            Value::Text(text) => text.clone(),
-            value => values::to_pretty_json(value),
+        let Some(text) = values::for_people(value) else {
+            continue;
         };
         match names {
             [_] => output.line(&text)?,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ciborium::Value;
-use steading::{EndpointInfo, EndpointKind, Error, ErrorKind};
+use steading::{ActorId, EndpointInfo, EndpointKind, Error, ErrorKind};
 
 use super::ActorArgs;
 use super::endpoints;
@@ -13,19 +13,13 @@ use super::values;
 
 /// As [`explain`], for actors whose grants are in a file.
 pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[Actor]) -> Failure {
-    let Some(error) = failure.error.clone().filter(|_| failure.hint.is_none()) else {
-        return failure;
-    };
-    let error = error.members().first().unwrap_or(&error);
-    // One that an actor started has what that was granted, at most; the file does not name it.
-    let source = error.source_actor();
-    let actor = source
-        .as_ref()
-        .and_then(|id| actors.iter().find(|actor| *actor.name == *id.name));
-    match in_manifest(error, actor.map_or((0, 0), Actor::granted)) {
-        Some(line) => failure.hint(format!("in {}, {line}", path.display())),
-        None => failure,
-    }
+    advised(failure, |error| {
+        // One that an actor started has what that was granted, at most; the file does not name it.
+        let source = error.source_actor();
+        let named = |id: &ActorId| actors.iter().find(|actor| *actor.name == *id.name);
+        let granted = source.and_then(named).map_or((0, 0), Actor::granted);
+        in_manifest(error, granted).map(|line| format!("in {}, {line}", path.display()))
+    })
 }
 
 /// The line that would have helped.
@@ -62,12 +56,16 @@ pub(crate) struct Asked<'a> {
 
 /// Adds advice to a failure that has none, if there is any.
 pub(crate) fn explain(failure: Failure, asked: &Asked<'_>) -> Failure {
+    advised(failure, |error| advice(error, asked))
+}
+
+fn advised(failure: Failure, advice: impl FnOnce(&Error) -> Option<String>) -> Failure {
     let Some(error) = failure.error.clone().filter(|_| failure.hint.is_none()) else {
         return failure;
     };
     // Of several, the first is the one that made the others.
     let error = error.members().first().unwrap_or(&error);
-    match advice(error, asked) {
+    match advice(error) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }

@@ -47,14 +47,9 @@ async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> stead
     ctx.wait_result().await
 }
 
-/// Nothing for nothing, text as it is, all else as JSON.
 fn print(value: &Value, output: Output) -> Result<()> {
     if output.json {
         return output.object(&Tagged::Result(Json(value)));
     }
-    match value {
-        Value::Null => Ok(()),
-        Value::Text(text) => output.line(text),
-        value => output.line(&values::to_pretty_json(value)),
-    }
+    values::for_people(value).map_or(Ok(()), |text| output.line(&text))
 }

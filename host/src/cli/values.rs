@@ -20,9 +20,13 @@ pub(crate) fn to_json(value: &Value) -> String {
     serde_json::to_string(&Json(value)).unwrap_or_else(|error| format!("\"{error}\""))
 }
 
-/// A value as JSON for people: indented.
-pub(crate) fn to_pretty_json(value: &Value) -> String {
-    serde_json::to_string_pretty(&Json(value)).unwrap_or_else(|error| format!("\"{error}\""))
+/// Nothing for nothing, text as it is, all else as JSON, indented: a result as `run` prints it.
+pub(crate) fn for_people(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Text(text) => Some(text.clone()),
+        value => Some(serde_json::to_string_pretty(&Json(value)).unwrap_or_else(|error| format!("\"{error}\""))),
+    }
 }
 
 /// `T` of `Vec<T>`, as type names are spelled in a source or by the compiler.
