@@ -48,9 +48,11 @@ pub(crate) struct Terms<'a> {
 const LONG: u64 = 4_000_000;
 
 /// Who has so much of a streak is measured by the processor's time, which costs two system calls; who has less, by the
-/// clock, by which a thread that the kernel has taken away counts as computing. So by the clock alone nobody's streak
-/// becomes longer than this.
-const SUSPECT: u64 = LONG / 2;
+/// clock, by which a thread that the kernel has taken away counts as computing.
+const SUSPECT: u64 = LONG / 4;
+
+/// The most that counts of what is measured by the clock: nobody computes for long by the clock alone.
+const MOST_BY_CLOCK: u64 = LONG / 2;
 
 impl Usage {
     pub(crate) fn turns(&self) -> u64 {
@@ -120,7 +122,7 @@ impl Usage {
                 Some(before) => processor_time().saturating_sub(before).as_nanos() as u64,
                 None => ended.saturating_sub(begun),
             };
-            self.note(since, ended, used, if is_suspect { u64::MAX } else { SUSPECT });
+            self.note(since, ended, used, if is_suspect { u64::MAX } else { MOST_BY_CLOCK });
             if account.has_share() {
                 account.take_cpu(used, ended);
             }
@@ -292,11 +294,11 @@ mod tests {
         }
     }
 
-    /// Has the thread for this long whenever it is polled, and never ends.
-    fn long(clock: Clock) -> impl Future<Output = ()> {
+    /// Computes for this long whenever it is polled, and never ends.
+    fn long() -> impl Future<Output = ()> {
         poll_fn(move |_| {
-            let begun = clock.now();
-            while clock.now() - begun <= LONG {}
+            let begun = processor_time();
+            while (processor_time() - begun).as_nanos() <= u128::from(LONG) {}
             Poll::Pending
         })
     }
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn what_computes_for_long_goes_on_with_a_permit() {
         let (usage, clock, unbounded) = (Usage::default(), Clock::start(), Unbounded::new(1));
-        let mut turn = pin!(usage.turn(unbounded.terms(clock), 1, long(clock)));
+        let mut turn = pin!(usage.turn(unbounded.terms(clock), 1, long()));
         let mut polled = || {
             let before = usage.cpu();
             assert_eq!(turn.as_mut().now_or_never(), None);
@@ -318,6 +320,7 @@ mod tests {
             .expect("it is given back after each slice");
         assert!(!polled());
         drop(taken);
+        assert!(!polled(), "it lets others run once more");
         assert!(polled());
         let _taken = unbounded
             .1
