@@ -9,6 +9,7 @@ use steading_proto::Limits;
 use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
+use crate::capability::Want;
 use crate::config::{Compile, Deadlocks, Stdio, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
@@ -347,7 +348,7 @@ impl Host {
             description: code.description().clone(),
             imports: Vec::new(),
             unknown_imports: Vec::new(),
-            capabilities: Vec::new(),
+            wants: Vec::new(),
             size: 0,
             digest: String::new(),
             is_cached: false,
@@ -485,7 +486,7 @@ pub struct Code {
     description: Description,
     imports: Vec<String>,
     unknown_imports: Vec<String>,
-    capabilities: Vec<String>,
+    wants: Vec<Want>,
     size: usize,
     digest: String,
     is_cached: bool,
@@ -498,7 +499,7 @@ impl Code {
             description: component.description().clone(),
             imports: component.imports(),
             unknown_imports: component.unknown_imports(),
-            capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
+            wants: component.wants(),
             size: component.size(),
             digest: component.digest().to_owned(),
             is_cached: component.is_cached(),
@@ -530,9 +531,9 @@ impl Code {
         &self.unknown_imports
     }
 
-    /// What of the machine it could make use of, in plain words.
-    pub fn capabilities(&self) -> &[String] {
-        &self.capabilities
+    /// What of the machine it could make use of if it is granted, and the imports by which it says so.
+    pub fn wants(&self) -> &[Want] {
+        &self.wants
     }
 
     /// Bytes of the component file; 0 for native code.

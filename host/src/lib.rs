@@ -21,12 +21,14 @@
 
 mod backend;
 mod builder;
+mod capability;
 mod clock;
 pub mod config;
 pub mod limits;
 mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report, compile_child};
+pub use capability::{Capability, Want};
 pub use limits::{Amount, Limit};
 #[doc(hidden)]
 pub use runtime::faults::{Fault, FaultPlan};

@@ -13,6 +13,7 @@ use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 
 use super::failure::{Failure, Result};
 use super::grants::{Bound, ClockChoice, Dir, Variable, WorkersChoice, check_dir};
+use super::hints::Granted;
 
 /// The file's name, where a folder is given.
 pub(crate) const FILE: &str = "steading.toml";
@@ -28,10 +29,10 @@ pub(crate) struct Manifest {
     grace: Option<Parsed<Span>>,
     /// Of each actor, as `--limit`.
     #[serde(default)]
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// Of all actors together.
     #[serde(default)]
-    total: Shares,
+    pub(crate) total: Shares,
     /// By the names under which actors start them.
     #[serde(default)]
     pub(crate) components: BTreeMap<String, PathBuf>,
@@ -51,20 +52,20 @@ enum Strategy {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Limits {
-    memory: Option<Amount>,
-    contexts: Option<Amount>,
-    children: Option<Amount>,
-    actors: Option<Amount>,
+pub(crate) struct Limits {
+    pub(crate) memory: Option<Amount>,
+    pub(crate) contexts: Option<Amount>,
+    pub(crate) children: Option<Amount>,
+    pub(crate) actors: Option<Amount>,
 }
 
 /// A budget.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Shares {
-    memory: Option<Amount>,
-    actors: Option<Amount>,
-    cores: Option<Amount>,
+pub(crate) struct Shares {
+    pub(crate) memory: Option<Amount>,
+    pub(crate) actors: Option<Amount>,
+    pub(crate) cores: Option<Amount>,
 }
 
 /// An actor of the root's, and what it is granted.
@@ -78,23 +79,23 @@ pub(crate) struct Actor {
     #[serde(default)]
     pub(crate) args: Vec<String>,
     #[serde(default)]
-    dirs: Vec<String>,
+    pub(crate) dirs: Vec<String>,
     #[serde(default)]
-    env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Variables of the user's that are handed on.
     #[serde(default)]
-    inherit_env: Vec<String>,
+    pub(crate) inherit_env: Vec<String>,
     /// Components it, and what it starts, may run; none but its own if absent.
     #[serde(default)]
-    components: Vec<String>,
-    memory: Option<Amount>,
-    children: Option<u32>,
+    pub(crate) components: Vec<String>,
+    pub(crate) memory: Option<Amount>,
+    pub(crate) children: Option<u32>,
     #[serde(default)]
-    budget: Shares,
-    clock: Option<Parsed<ClockChoice>>,
-    seed: Option<u64>,
-    log: Option<Level>,
-    restart: Option<RestartTable>,
+    pub(crate) budget: Shares,
+    pub(crate) clock: Option<Parsed<ClockChoice>>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) log: Option<Level>,
+    pub(crate) restart: Option<RestartTable>,
 }
 
 fn main() -> String {
@@ -103,7 +104,7 @@ fn main() -> String {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Level {
+pub(crate) enum Level {
     Error,
     Warn,
     Info,
@@ -113,8 +114,8 @@ enum Level {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RestartTable {
-    when: When,
+pub(crate) struct RestartTable {
+    pub(crate) when: When,
     times: Option<u32>,
     within: Option<Parsed<Span>>,
     /// The second wait, and the longest.
@@ -123,7 +124,7 @@ struct RestartTable {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum When {
+pub(crate) enum When {
     Transient,
     Permanent,
 }
@@ -141,7 +142,7 @@ impl<'de, T: FromStr<Err = String>> Deserialize<'de> for Parsed<T> {
 
 /// A number, or a text such as `64MiB`.
 #[derive(Debug)]
-struct Amount(String);
+pub(crate) struct Amount(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -293,9 +294,17 @@ impl Actor {
         set.chain(handed_on).collect()
     }
 
-    /// How many directories and variables it was granted.
-    pub(crate) fn granted(&self) -> (usize, usize) {
-        (self.dirs.len(), self.env.len() + self.inherit_env.len())
+    /// What it was granted, as far as a failure may be for the want of it.
+    pub(crate) fn granted(&self) -> Granted {
+        Granted {
+            directories: self.dirs.len(),
+            writable: self
+                .dirs
+                .iter()
+                .filter(|dir| Dir::parse(dir).is_ok_and(|dir| dir.writable))
+                .count(),
+            variables: self.env.len() + self.inherit_env.len(),
+        }
     }
 }
 

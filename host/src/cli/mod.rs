@@ -8,6 +8,7 @@
 mod app;
 mod build;
 mod call;
+mod capabilities;
 mod doctor;
 mod endpoints;
 mod failure;
@@ -17,6 +18,7 @@ mod inspect;
 mod manifest;
 mod new;
 mod output;
+mod plan;
 mod run;
 mod session;
 mod signals;
@@ -155,10 +157,12 @@ struct NewArgs {
     path: PathBuf,
 }
 
-/// Show what a component offers and what it needs.
+/// Show what a component offers and what it needs, and by which option or line of a manifest it is granted.
+///
+/// Of a manifest: what each of its actors is given, and what its component asks for beyond that.
 #[derive(Debug, Args)]
 struct InspectArgs {
-    /// A component, or the folder of a guest crate.
+    /// A component, the folder of a guest crate, or a manifest (`steading.toml`).
     path: PathBuf,
 }
 
