@@ -13,6 +13,7 @@ mod manifest;
 mod readme;
 mod scaffold;
 mod search;
+mod stdio;
 mod steading;
 mod talk;
 mod tree;

@@ -21,6 +21,7 @@ mod matrix;
 mod meeting;
 mod native;
 mod nurseries;
+mod outputs;
 mod pairings;
 mod panics;
 mod paths;

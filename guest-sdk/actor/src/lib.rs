@@ -64,8 +64,10 @@ pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
     ActorId, Backoff, BoxedError, Budget, Cancellation, Cause, Clock, ContextPayloads, Description, EndpointInfo,
     EndpointKind, EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter, Payloads, Policy,
-    Restart, RestartWhen, Rung, Spec, Strategy, Window,
+    Restart, RestartWhen, Rung, Spec, Stdio, Strategy, Window,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use steading_types::{Capture, Captured};
 pub use stream::{Stream, TrySend};
 pub use supervisor::Supervisor;
 pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};

@@ -3,7 +3,7 @@
 //! Nothing is granted unless a spec says so, and no spec grants what its parent does not have: the host checks
 //! it, and carves a child's share out of its parent's.
 
-use crate::{Level, Restart};
+use crate::{Level, Restart, Stdio};
 
 /// Which code a child runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,17 @@ pub struct Spec {
     pub clock: Option<Clock>,
     /// Where its random numbers begin; with the machine's own if `None`.
     pub seed: Option<u64>,
+    /// Its standard input; its parent's if `None`.
+    pub stdin: Option<Stdio>,
+    /// Its standard output; its parent's if `None`.
+    pub stdout: Option<Stdio>,
+    /// Its standard error; its parent's if `None`.
+    pub stderr: Option<Stdio>,
+    /// Contexts it may have alive at once, opened and served together; the host's default if `None`, and never more
+    /// than its parent may.
+    pub contexts: Option<u32>,
+    /// Bytes it may log in a second; the host's default if `None`, and never more than its parent may.
+    pub log_rate: Option<u32>,
 }
 
 impl Spec {
@@ -87,6 +98,11 @@ impl Spec {
             children: None,
             clock: None,
             seed: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            contexts: None,
+            log_rate: None,
         }
     }
 
@@ -174,6 +190,46 @@ impl Spec {
     /// repeated, such as tests. Such numbers are no secret.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Says what becomes of its standard input: the host's own, or nothing to read.
+    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdin = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of its standard output: as for [`Spec::stdio`].
+    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of its standard error: as for [`Spec::stdio`].
+    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of all its standard streams, and those of its own children, if their specs do not say
+    /// otherwise. The host's own streams are handed on only by who has them. An embedder may keep what is written,
+    /// with a `Capture`.
+    pub fn stdio(self, stdio: impl Into<Stdio>) -> Self {
+        let stdio = stdio.into();
+        self.stdin(stdio.clone()).stdout(stdio.clone()).stderr(stdio)
+    }
+
+    /// Limits the contexts it may have alive at once, opened and served together. At least 1, and never more than its
+    /// parent may have; the embedder may go beyond the host's default, up to the host's hard maximum.
+    pub fn contexts(mut self, contexts: u32) -> Self {
+        self.contexts = Some(contexts);
+        self
+    }
+
+    /// Limits the bytes it may log in a second, lines of its standard streams included where they go to the log. Never
+    /// more than its parent may; 0 keeps nothing.
+    pub fn log_rate(mut self, bytes_per_second: u32) -> Self {
+        self.log_rate = Some(bytes_per_second);
         self
     }
 

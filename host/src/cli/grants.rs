@@ -127,6 +127,7 @@ pub(crate) enum Bound {
     Memory(u64),
     Contexts(usize),
     Children(usize),
+    LogRate(u32),
     Actors(u32),
     BudgetMemory(u64),
     BudgetActors(u32),
@@ -144,6 +145,7 @@ impl FromStr for Bound {
             "memory" => Ok(Self::Memory(within(bytes(value)?, &limits::MEMORY, " bytes")?)),
             "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
+            "log-rate" => Ok(Self::LogRate(rate(value)?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
             "budget-memory" => Ok(Self::BudgetMemory(within(
                 bytes(value)?,
@@ -159,7 +161,7 @@ impl FromStr for Bound {
                 " bytes",
             )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores, \
+                "no limit `{name}`; there are: memory, contexts, children, log-rate, actors, budget-memory, budget-actors, cores, \
                  compile-time, compile-memory"
             )),
         }
@@ -173,10 +175,22 @@ impl Bound {
             Self::Memory(bytes) => builder.memory(bytes),
             Self::Contexts(count) => builder.contexts(count),
             Self::Children(count) => builder.children(count),
+            Self::LogRate(bytes) => builder.log_rate(bytes),
             Self::Actors(count) => builder.max_actors(count),
             Self::CompileTime(limit) => builder.compile_time(limit),
             Self::CompileMemory(bytes) => builder.compile_memory(bytes),
             Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
+        }
+    }
+
+    /// Sets it for one actor, if it is one of those.
+    pub(crate) fn limit(self, spec: Spec) -> Spec {
+        match self {
+            Self::Memory(bytes) => spec.memory(bytes),
+            // It is within its range, and so fits.
+            Self::Contexts(count) => spec.contexts(u32::try_from(count).unwrap_or(u32::MAX)),
+            Self::LogRate(bytes) => spec.log_rate(bytes),
+            _ => spec,
         }
     }
 
@@ -235,6 +249,13 @@ fn within<N: PartialOrd + Display>(value: N, range: &RangeInclusive<N>, unit: &s
     Err(format!("{value}{unit} is out of range: {least} to {most}{unit}"))
 }
 
+fn rate(value: &str) -> Parsed<u32> {
+    let most = u64::from(*limits::LOG_RATE.end());
+    let rate = within(bytes(value)?, &(0..=most), " bytes in a second")?;
+    // It is within, and so fits.
+    Ok(u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
 fn seconds(value: &str) -> Parsed<Duration> {
     let most = limits::COMPILE_TIME.end().as_secs();
     Ok(Duration::from_secs(within(number(value)?, &(1..=most), " seconds")?))
@@ -274,6 +295,10 @@ mod tests {
             ),
             ("contexts=0", "0 is out of range: 1 to 4096"),
             ("contexts=100000", "100000 is out of range: 1 to 4096"),
+            (
+                "log-rate=2MiB",
+                "2097152 bytes in a second is out of range: 0 to 1048576 bytes in a second",
+            ),
             ("children=65001", "65001 is out of range: 0 to 65000"),
             ("actors=0", "0 is out of range: 1 to 1000000"),
             ("cores=0", "0 is out of range: 0.001 to 1024"),
@@ -341,6 +366,7 @@ mod tests {
         assert_eq!("memory=1MiB".parse(), Ok(Bound::Memory(1 << 20)));
         assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
+        assert_eq!("log-rate=1KiB".parse(), Ok(Bound::LogRate(1024)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
         assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));
         assert_eq!("budget-actors=3".parse(), Ok(Bound::BudgetActors(3)));

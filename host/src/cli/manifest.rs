@@ -14,6 +14,7 @@ use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 use super::failure::{Failure, Result};
 use super::grants::{Bound, ClockChoice, Dir, Variable, WorkersChoice, check_dir};
 use super::hints::Granted;
+use super::stdio::Stdios;
 
 /// The file's name, where a folder is given.
 pub(crate) const FILE: &str = "steading.toml";
@@ -56,6 +57,7 @@ pub(crate) struct Limits {
     pub(crate) memory: Option<Amount>,
     pub(crate) contexts: Option<Amount>,
     pub(crate) children: Option<Amount>,
+    pub(crate) log_rate: Option<Amount>,
     pub(crate) actors: Option<Amount>,
 }
 
@@ -89,12 +91,15 @@ pub(crate) struct Actor {
     #[serde(default)]
     pub(crate) components: Vec<String>,
     pub(crate) memory: Option<Amount>,
+    pub(crate) contexts: Option<Amount>,
+    pub(crate) log_rate: Option<Amount>,
     pub(crate) children: Option<u32>,
     #[serde(default)]
     pub(crate) budget: Shares,
     pub(crate) clock: Option<Parsed<ClockChoice>>,
     pub(crate) seed: Option<u64>,
     pub(crate) log: Option<Level>,
+    pub(crate) stdio: Option<Stdios>,
     pub(crate) restart: Option<RestartTable>,
 }
 
@@ -226,6 +231,7 @@ impl Manifest {
             ("memory", &limits.memory),
             ("contexts", &limits.contexts),
             ("children", &limits.children),
+            ("log-rate", &limits.log_rate),
             ("actors", &limits.actors),
         ];
         let given = bounds
@@ -263,16 +269,21 @@ impl Actor {
             spec = spec.env(name, value);
         }
         spec = self.args.iter().fold(spec, Spec::arg);
-        if let Some(memory) = &self.memory
-            && let Bound::Memory(bytes) = bound(&about, "memory", memory)?
-        {
-            spec = spec.memory(bytes);
+        for (name, amount) in [
+            ("memory", &self.memory),
+            ("contexts", &self.contexts),
+            ("log-rate", &self.log_rate),
+        ] {
+            if let Some(amount) = amount {
+                spec = bound(&about, name, amount)?.limit(spec);
+            }
         }
         spec.budget = self.budget.budget(&format!("{about}: budget"))?;
         spec.children = self.children;
         spec.clock = self.clock.map(|clock| clock.0.0);
         spec.seed = self.seed;
         spec.log_level = self.log.map(Level::level);
+        spec = self.stdio.unwrap_or_default().apply(spec);
         Ok(match &self.restart {
             Some(table) => spec.restart(table.restart()),
             None => spec,

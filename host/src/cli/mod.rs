@@ -22,6 +22,7 @@ mod plan;
 mod run;
 mod session;
 mod signals;
+mod stdio;
 mod telemetry;
 mod tree;
 mod values;
@@ -35,6 +36,7 @@ use failure::{Exit, Failure, Result};
 use grants::{Bound, ClockChoice, Dir, NamedComponent, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
+use stdio::StdioChoice;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -187,12 +189,17 @@ struct ActorArgs {
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024 (of
-    /// all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
+    /// Set limits; the defaults are memory=64MiB, contexts=256, children=64, log-rate=64KiB (of each actor; the
+    /// last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
     /// as many as there are by default), compile-time=10 (seconds) and compile-memory=1GiB (of each component
     /// that is not in the cache).
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     limit: Vec<Bound>,
+    /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as
+    /// --log-level says), `null`, or `capture`: the last 64 KiB are kept, and their end is shown if the actor fails;
+    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`.
+    #[arg(long, value_name = "[STREAM=]POLICY")]
+    stdio: Vec<StdioChoice>,
     /// How well actors can tell the time: `real`, `coarse` (to the millisecond, the default), or `frozen` while
     /// they compute.
     #[arg(long, value_name = "CLOCK")]

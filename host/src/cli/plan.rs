@@ -15,6 +15,7 @@ use super::failure::{Exit, Result};
 use super::manifest::{Actor, Amount, Level, Manifest, Shares, When};
 use super::output::{Output, bytes, table};
 use super::signals::Interrupts;
+use super::stdio::Stdios;
 
 /// The components of a manifest, looked at.
 type Codes = BTreeMap<String, (Guest, Code)>;
@@ -123,6 +124,7 @@ fn of_all(manifest: &Manifest) -> Map<String, Value> {
         ("memory", amount(limits.memory.as_ref())),
         ("contexts", amount(limits.contexts.as_ref())),
         ("children", amount(limits.children.as_ref())),
+        ("log-rate", amount(limits.log_rate.as_ref())),
         ("actors", amount(limits.actors.as_ref())),
     ];
     settings([("limits", table_of(each)), ("total", shares(&manifest.total))])
@@ -138,10 +140,13 @@ fn given(actor: &Actor) -> Map<String, Value> {
         ("inherit-env", list(&actor.inherit_env)),
         ("components", list(&actor.components)),
         ("memory", amount(actor.memory.as_ref())),
+        ("contexts", amount(actor.contexts.as_ref())),
+        ("log-rate", amount(actor.log_rate.as_ref())),
         ("children", actor.children.map(Value::from)),
         ("budget", shares(&actor.budget)),
         ("clock", actor.clock.map(|clock| clock_name(clock.0.0).into())),
         ("seed", actor.seed.map(Value::from)),
+        ("stdio", actor.stdio.map(Stdios::describe)),
         ("log", actor.log.map(|level| level_name(level).into())),
         (
             "restart",
