@@ -367,6 +367,8 @@ fn directory(directory: Directory) -> nursery::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,
         writable: directory.writable,
+        quota: directory.quota,
+        open: directory.open,
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steading_proto::Limits;
-use steading_types::{Budget, Window};
+use steading_types::{Budget, Directory, Window};
 
 use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::Options;
@@ -142,6 +142,7 @@ fn of_instances() -> Vec<Limit> {
         ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
         ("arguments of calls in a turn", Amount::Bytes(wasm::OPENED as u64)),
         ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
+        ("name in a directory with a quota", Amount::Bytes(Directory::ENTRY)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
         ("line of output", Amount::Bytes(wasm::LINE as u64)),

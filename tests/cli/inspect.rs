@@ -49,8 +49,11 @@ fn programs_are_told_the_imports_as_well() {
     assert!(!imports.is_empty(), "{json}");
     let are_files = |import: &Value| import.as_str().is_some_and(|name| name.starts_with("wasi:filesystem/"));
     assert!(imports.iter().all(are_files), "{json}");
-    assert_eq!(files["option"], "--dir HOST[:GUEST][:ro|:rw]");
-    assert_eq!(files["manifest"], "dirs = [\"HOST[:GUEST][:ro|:rw]\"]");
+    assert_eq!(files["option"], "--dir HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]");
+    assert_eq!(
+        files["manifest"],
+        "dirs = [\"HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]\"]"
+    );
 }
 
 const TWO: &str = r#"

@@ -10,6 +10,7 @@ mod foreign;
 mod inspect;
 mod interrupt;
 mod manifest;
+mod quotas;
 mod readme;
 mod scaffold;
 mod search;

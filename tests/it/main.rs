@@ -27,6 +27,7 @@ mod panics;
 mod paths;
 mod patient;
 mod payloads;
+mod quotas;
 mod schema;
 mod sharing;
 mod snapshot;

@@ -3,6 +3,10 @@
 //! Nothing is granted unless a spec says so, and no spec grants what its parent does not have: the host checks
 //! it, and carves a child's share out of its parent's.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use crate::{Level, Restart, Stdio};
 
 /// Which code a child runs.
@@ -23,7 +27,72 @@ pub struct Directory {
     pub child_path: String,
     /// Read-only unless set.
     pub writable: bool,
+    /// Bytes by which the child, and all it hands the directory on to, may make what is in it grow; as many as the
+    /// parent may if `None`. Every file, directory and link it makes counts as [`ENTRY`](Self::ENTRY) bytes more.
+    pub quota: Option<u64>,
+    /// Files and directories in it that may be open at once; as many as the parent may if `None`.
+    pub open: Option<u32>,
+    /// What the host counts them by; one that is started again goes on with it.
+    #[doc(hidden)]
+    pub counted: Counted,
 }
+
+impl Directory {
+    /// Bytes that a name in a directory counts as, whatever it stands for: empty files take room too.
+    pub const ENTRY: u64 = 1024;
+
+    /// A directory of the parent's, to be read.
+    pub fn new(parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
+        Self {
+            parent_path: parent_path.into(),
+            child_path: child_path.into(),
+            writable: false,
+            quota: None,
+            open: None,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Lets the child write.
+    pub fn writable(mut self) -> Self {
+        self.writable = true;
+        self
+    }
+
+    /// Limits the bytes by which the child, and all it hands the directory on to, may make what is in it grow. What
+    /// is removed or made shorter is given back. Each name that is made counts as [`ENTRY`](Self::ENTRY) bytes more.
+    /// To the guest it is as if the disk were full.
+    pub fn quota(mut self, bytes: u64) -> Self {
+        self.quota = Some(bytes);
+        self
+    }
+
+    /// Limits the files and directories in it that may be open at once, by the child and all it hands it on to.
+    pub fn open(mut self, most: u32) -> Self {
+        self.open = Some(most);
+        self
+    }
+}
+
+/// A place for what a host remembers about a directory it has granted.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Counted(pub Option<Arc<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "counted" } else { "not counted" })
+    }
+}
+
+/// Says nothing about which directory it is.
+impl PartialEq for Counted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Counted {}
 
 /// What to start a child with. Nothing is granted unless it is written here.
 #[derive(Clone, Debug)]
@@ -108,20 +177,17 @@ impl Spec {
 
     /// Lets it read a directory of the parent's.
     pub fn dir(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), false)
+        self.directory(Directory::new(parent_path, child_path))
     }
 
     /// Lets it read and write a directory of the parent's.
     pub fn dir_writable(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), true)
+        self.directory(Directory::new(parent_path, child_path).writable())
     }
 
-    fn directory(mut self, parent_path: String, child_path: String, writable: bool) -> Self {
-        self.directories.push(Directory {
-            parent_path,
-            child_path,
-            writable,
-        });
+    /// Lets it use a directory of the parent's, on terms.
+    pub fn directory(mut self, directory: Directory) -> Self {
+        self.directories.push(directory);
         self
     }
 

@@ -17,14 +17,20 @@ pub(crate) struct Way {
 
 /// What lets an actor see a directory.
 pub(crate) const DIRECTORY: Way = Way {
-    option: "--dir HOST[:GUEST][:ro|:rw]",
-    line: "dirs = [\"HOST[:GUEST][:ro|:rw]\"]",
+    option: "--dir HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]",
+    line: "dirs = [\"HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]\"]",
 };
 
 /// What lets it write where it may only read.
 pub(crate) const WRITABLE: Way = Way {
     option: "--dir HOST[:GUEST]:rw",
     line: "dirs = [\"HOST[:GUEST]:rw\"]",
+};
+
+/// What lets it write so much, and have so many files open.
+pub(crate) const QUOTA: Way = Way {
+    option: "--dir HOST[:GUEST]:rw,quota=BYTES,open=N",
+    line: "dirs = [\"HOST[:GUEST]:rw,quota=BYTES,open=N\"]",
 };
 
 /// What sets a variable of its environment.

@@ -6,11 +6,15 @@ use ciborium::Value;
 use steading::{ActorId, EndpointInfo, EndpointKind, Error, ErrorKind};
 
 use super::ActorArgs;
-use super::capabilities::{COMPONENT, DIRECTORY, VARIABLE, WRITABLE, Way};
+use super::capabilities::{COMPONENT, DIRECTORY, QUOTA, VARIABLE, WRITABLE, Way};
 use super::endpoints;
 use super::failure::Failure;
 use super::manifest::Actor;
 use super::values;
+
+/// No option and no line of a manifest takes endpoints away, so none gives them.
+const ENDPOINTS: &str =
+    "who starts an actor grants its endpoints, with `Spec::endpoints`; all of them if it says nothing";
 
 /// What an actor was granted, as far as a failure may be for the want of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +22,8 @@ pub(crate) struct Granted {
     pub(crate) directories: usize,
     /// Those of them it may write.
     pub(crate) writable: usize,
+    /// Those of them that have a quota.
+    pub(crate) bounded: usize,
     pub(crate) variables: usize,
 }
 
@@ -44,13 +50,15 @@ fn in_manifest(error: &Error, granted: Granted, path: &Path) -> Option<String> {
     let of_all = error.to_string().contains("this host may have");
     let line = match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
-            "memory" | "contexts" | "children" | "actors" => format!("`{limit} = …` below [limits] sets it"),
+            "memory" | "contexts" | "children" => format!("`{limit} = …` of the actor, or below [limits], sets it"),
+            "actors" => format!("`{limit} = …` below [limits] sets it"),
             "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
             "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
             "budget-actors" => "`budget = { actors = … }` of the actor sets it".to_owned(),
             _ => return of_limit(&limit),
         },
+        ErrorKind::NotGranted => return Some(ENDPOINTS.to_owned()),
         ErrorKind::Killed => "`grace = …` gives a cancelled task longer to end by itself".to_owned(),
         _ => return None,
     };
@@ -85,6 +93,7 @@ fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
     let granted = Granted {
         directories: asked.actor.dir.len(),
         writable: asked.actor.dir.iter().filter(|dir| dir.writable).count(),
+        bounded: asked.actor.dir.iter().filter(|dir| dir.quota.is_some()).count(),
         variables: asked.actor.env.len(),
     };
     if let Some((why, Way { option, line })) = denial(error, granted) {
@@ -95,6 +104,7 @@ fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
     match error.kind() {
         ErrorKind::PayloadMismatch => Some(mismatch(asked)),
         ErrorKind::Limit(limit) => of_limit(&limit),
+        ErrorKind::NotGranted => Some(ENDPOINTS.to_owned()),
         ErrorKind::Killed => Some("`--grace MS` gives a cancelled task longer to end by itself".to_owned()),
         _ => None,
     }
@@ -161,17 +171,26 @@ fn of_children(message: &str) -> Option<(&'static str, Way)> {
 /// The system's words for what is not there or not allowed, as guests see them.
 fn of_grants(message: &str, granted: Granted) -> Option<(&'static str, Way)> {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let outside = ["pre-opened file descriptor"];
-    let absent = ["(os error 2)", "(os error 44)", "(os error 76)"];
-    let forbidden = ["(os error 63)", "(os error 69)"];
+    // As Rust shows an error, and as it shows one that was unwrapped.
+    let is_any = |codes: &[u8]| {
+        let shown = |code| [format!("(os error {code})"), format!("Os {{ code: {code},")];
+        codes.iter().flat_map(shown).any(|shown| message.contains(&shown))
+    };
+    let is_outside = says(&["pre-opened file descriptor"]);
+    let (is_absent, is_forbidden) = (is_any(&[2, 44, 76]), is_any(&[63, 69]));
     match granted {
-        Granted { directories: 0, .. } if says(&outside) || says(&absent) || says(&forbidden) => {
+        Granted { directories: 0, .. } if is_outside || is_absent || is_forbidden => {
             Some(("this actor was granted no directory", DIRECTORY))
         }
-        _ if says(&outside) => Some(("it lies in no directory that this actor was granted", DIRECTORY)),
-        Granted { writable: 0, .. } if says(&forbidden) => {
+        _ if is_outside => Some(("it lies in no directory that this actor was granted", DIRECTORY)),
+        Granted { writable: 0, .. } if is_forbidden => {
             Some(("this actor may only read the directories it was granted", WRITABLE))
         }
+        // That a stream could not be written to is all that a guest's C library knows of a full disk.
+        Granted { bounded: 1.., .. } if is_any(&[29]) => {
+            Some(("a directory it was granted may have reached its quota", QUOTA))
+        }
+        _ if is_any(&[19, 51]) => Some(("a directory it was granted is full, or its quota is", QUOTA)),
         Granted { variables: 0, .. } if says(&["environment variable not found", "NotPresent"]) => {
             Some(("this actor was granted no variable", VARIABLE))
         }

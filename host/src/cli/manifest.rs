@@ -307,13 +307,11 @@ impl Actor {
 
     /// What it was granted, as far as a failure may be for the want of it.
     pub(crate) fn granted(&self) -> Granted {
+        let dirs = || self.dirs.iter().filter_map(|dir| Dir::parse(dir).ok());
         Granted {
             directories: self.dirs.len(),
-            writable: self
-                .dirs
-                .iter()
-                .filter(|dir| Dir::parse(dir).is_ok_and(|dir| dir.writable))
-                .count(),
+            writable: dirs().filter(|dir| dir.writable).count(),
+            bounded: dirs().filter(|dir| dir.quota.is_some()).count(),
             variables: self.env.len() + self.inherit_env.len(),
         }
     }

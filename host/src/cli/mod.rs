@@ -182,17 +182,18 @@ struct ActorArgs {
     /// A component; or the folder of a guest crate, which is built first; or, for `run`, a manifest
     /// (`steading.toml`), which says all else.
     path: PathBuf,
-    /// Grant a directory, as HOST[:GUEST][:ro|:rw]; read-only by default, seen by the actor under the
-    /// path given.
+    /// Grant a directory, as HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]; read-only by default, seen by the actor
+    /// under the path given. With a quota, what the actor adds to it is bounded (each file counts as 1 KiB more);
+    /// `open` bounds the files in it that may be open at once.
     #[arg(short, long, value_name = "DIR")]
     dir: Vec<Dir>,
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
     /// Set limits; the defaults are memory=64MiB, contexts=256, children=64, log-rate=64KiB (of each actor; the
-    /// last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
-    /// as many as there are by default), compile-time=10 (seconds) and compile-memory=1GiB (of each component
-    /// that is not in the cache).
+    /// last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the actor and
+    /// all it starts; also cores=0.5, which are as many as there are by default), compile-time=10 (seconds) and
+    /// compile-memory=1GiB (of each component that is not in the cache).
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     limit: Vec<Bound>,
     /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as

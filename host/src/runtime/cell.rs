@@ -423,8 +423,9 @@ impl Cell {
         }
     }
 
-    fn spawn_child(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+    fn spawn_child(&self, nursery: Key, mut spec: Spec) -> Result<PortalKey, BoxedError> {
         let prepared = self.prepare(&spec)?;
+        prepared.count_on(&mut spec);
         let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
         let now = self.now();
         let mut state = self.lock();

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
-use steading_types::{BoxedError, Budget, Clock, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
+use steading_types::{
+    BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, Key, Level, Spec,
+};
 
 use super::account::{Account, Admission, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::log::{drives_terminals, escape};
+use super::quota::Quota;
 use super::{Launch, driver};
 use crate::config::{Stdio, Streams};
 use crate::limits::{CONTEXTS, LOG_RATE};
@@ -52,6 +55,8 @@ pub(crate) struct GrantedDir {
     pub(crate) dir: Arc<Dir>,
     pub(crate) path: String,
     pub(crate) writable: bool,
+    /// What it may grow by, if that is bounded.
+    pub(crate) quota: Option<Arc<Quota>>,
 }
 
 /// A child that can be started.
@@ -78,6 +83,15 @@ impl Prepared {
     pub(crate) fn restarted(mut self, restarts: u32) -> Self {
         self.restarts = restarts;
         self
+    }
+
+    /// Has whoever is started by this spec again count on with what this one uses.
+    pub(crate) fn count_on(&self, spec: &mut Spec) {
+        for (wanted, granted) in spec.directories.iter_mut().zip(&self.grants.directories) {
+            if wanted.quota.is_some() || wanted.open.is_some() {
+                wanted.counted = Counted(granted.quota.clone().map(|quota| quota as _));
+            }
+        }
     }
 
     /// Starts it. Its parent hears `ChildUp` or `ChildEnded`, whatever happens.
@@ -321,6 +335,7 @@ impl Cell {
             let dir = Arc::new(dir.map_err(|error| refuse(error.to_string()))?);
             return Ok(GrantedDir {
                 dir,
+                quota: quota_of(wanted, None),
                 path,
                 writable: wanted.writable,
             });
@@ -347,6 +362,7 @@ impl Cell {
         };
         Ok(GrantedDir {
             dir,
+            quota: quota_of(wanted, held.quota.as_ref()),
             path,
             writable: wanted.writable,
         })
@@ -358,6 +374,18 @@ impl Cell {
             self.inbox.id().clone(),
             format!("cannot start actor `{}`: {why}", cut(&escape(&spec.name))),
         )
+    }
+}
+
+/// What the directory counts for: that of its parent's, unless it is to have less. One that is started again goes on
+/// with what the one before it has used.
+fn quota_of(wanted: &Directory, above: Option<&Arc<Quota>>) -> Option<Arc<Quota>> {
+    if let Some(counted) = wanted.counted.0.clone() {
+        return counted.downcast().ok();
+    }
+    match (wanted.quota, wanted.open) {
+        (None, None) => above.cloned(),
+        (bytes, open) => Some(Quota::new(above.cloned(), &wanted.child_path, bytes, open)),
     }
 }
 

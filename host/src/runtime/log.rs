@@ -122,7 +122,9 @@ impl Bucket {
 
 fn tell_dropped(id: &ActorId, dropped: u64) {
     if dropped > 0 {
-        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{dropped} log lines dropped: too many");
+        let text =
+            format!("{dropped} log lines dropped: too many in a second (`--limit log-rate=…`, `Spec::log_rate`)");
+        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{text}");
     }
 }
 

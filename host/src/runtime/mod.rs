@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;
 pub(crate) mod native;
+pub(crate) mod quota;
 pub(crate) mod root;
 mod snapshot;
 mod story;

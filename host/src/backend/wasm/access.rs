@@ -6,6 +6,7 @@ use cap_std::fs::Dir;
 use steading_types::Clock;
 
 use crate::config::Streams;
+use crate::runtime::quota::Quota;
 
 /// A directory the guest finds when it looks.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct PreopenedDir {
     pub(crate) guest_path: String,
     /// Read-only unless set.
     pub(crate) writable: bool,
+    /// What it may grow by, if that is bounded.
+    pub(crate) quota: Option<Arc<Quota>>,
 }
 
 /// What is granted to an instance. The default grants nothing.

@@ -414,6 +414,9 @@ fn directory(directory: nursery::Directory) -> ours::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,
         writable: directory.writable,
+        quota: directory.quota,
+        open: directory.open,
+        counted: ours::Counted::default(),
     }
 }
 

@@ -87,6 +87,7 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
         source: granted.dir.clone(),
         guest_path: granted.path.clone(),
         writable: granted.writable,
+        quota: granted.quota.clone(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 
+use super::files::WithQuotas;
 use super::imports;
 use super::view::State;
 use crate::capability::{Capability, Want};
@@ -61,8 +61,8 @@ fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
+    filesystem::types::add_to_linker::<_, WithQuotas>(linker, State::files)?;
+    filesystem::preopens::add_to_linker::<_, WithQuotas>(linker, State::files)?;
     random::insecure::add_to_linker::<_, WasiRandom>(linker, State::random)?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)
 }

@@ -17,6 +17,7 @@ mod convert;
 mod description;
 mod engine;
 mod error;
+mod files;
 mod imports;
 mod instance;
 mod launch;
