@@ -78,7 +78,7 @@ fn a_manifest_says_what_each_actor_is_given_and_what_it_lacks() {
     let json = steading(&["inspect", "--json", &path]).exits(0).json();
     let reader = named(&json["actors"], "reader");
     let given = json!({
-        "args": ["\"x\""], "dirs": ["..:/data"], "env": ["TOKEN"], "budget": { "cores": "0.5" }, "clock": "frozen",
+        "args": ["\"x\""], "dirs": ["..:/data"], "env": ["TOKEN"], "budget": { "cores": 0.5 }, "clock": "frozen",
     });
     assert_eq!(reader["given"], given);
     assert_eq!(
@@ -102,6 +102,7 @@ fn a_secret_of_a_manifest_is_not_shown() {
     for text in [
         "Actor `reader`: `must_read` of files",
         "dirs = [\"..:/data\"]",
+        "budget = { cores = 0.5 }",
         "is given nothing",
     ] {
         assert!(shown.contains(text), "`{text}` is not in\n{shown}");

@@ -61,6 +61,29 @@ fn an_actor_that_failed_leaves_what_it_wrote_before() {
 }
 
 #[test]
+fn a_flood_takes_no_more_room_than_its_capture() {
+    story(async |host| {
+        let out = Capture::of(1000);
+        with(
+            host,
+            |spec| spec.stdout(&out).stderr(Stdio::Null),
+            async |guest, _| {
+                for _ in 0..3 {
+                    guest
+                        .call::<(), _>("write", &("x".repeat(500_000), "y".repeat(500_000)))
+                        .await?;
+                }
+                Ok(())
+            },
+        )
+        .await?;
+        let kept = out.read();
+        assert_eq!((kept.bytes.len(), kept.dropped), (1000, 1_499_000));
+        Ok(())
+    });
+}
+
+#[test]
 fn a_child_writes_where_its_parent_does_unless_it_is_silenced() {
     story(async |host| {
         let (out, err) = (Capture::new(), Capture::new());

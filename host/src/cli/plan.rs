@@ -80,8 +80,21 @@ fn actor_text(actor: &Actor, codes: &Codes) -> String {
 
 /// As in the file, a line each.
 fn lines(settings: &Map<String, Value>, by: &str) -> String {
-    let line = |(key, value): (&String, &Value)| format!("\n{by}{key} = {value}");
+    let line = |(key, value): (&String, &Value)| format!("\n{by}{key} = {}", spelled(value));
     settings.iter().map(line).collect()
+}
+
+/// A value on one line, as TOML has it.
+fn spelled(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(spelled).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) => {
+            let entries = table.iter().map(|(key, value)| format!("{key} = {}", spelled(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        // Numbers and texts are the same in both.
+        value => value.to_string(),
+    }
 }
 
 fn as_json(path: &Path, manifest: &Manifest, codes: &Codes) -> Value {
@@ -188,7 +201,8 @@ fn list<T: serde::Serialize>(items: &[T]) -> Option<Value> {
 
 fn amount(amount: Option<&Amount>) -> Option<Value> {
     let Amount(text) = amount?;
-    Some(text.parse::<u64>().map_or_else(|_| json!(text), Value::from))
+    let number = serde_json::from_str(text).ok().filter(Value::is_number);
+    Some(number.unwrap_or_else(|| json!(text)))
 }
 
 fn shares(shares: &Shares) -> Option<Value> {
