@@ -10,7 +10,7 @@ use std::pin::pin;
 use ciborium::Value;
 use futures_util::future::{Either, select};
 use steading::config::Stdio;
-use steading::{Context, EndpointInfo, EndpointKind, Portal, Stream};
+use steading::{Code, Context, EndpointInfo, EndpointKind, Portal, Stream};
 use tokio::sync::mpsc;
 
 use super::CallArgs;
@@ -22,6 +22,7 @@ use super::session::Lone;
 use super::signals::Interrupts;
 use super::stdio::Captures;
 use super::values::{self, Json};
+use super::wave;
 
 /// Lines read ahead of the actor.
 const LINES: usize = 64;
@@ -34,8 +35,7 @@ pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Res
     // What a guest prints would not be JSON.
     let stdio = if output.json { Stdio::Log } else { Stdio::Inherit };
     let session = Lone::open(&args.actor, stdio, output, interrupts)?;
-    let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
-    let payload = endpoints::json_arguments(&endpoint, &args.args)?;
+    let (endpoint, payload) = asked(&session.code, &args)?;
     let spec = session.spec(&args.actor, &[]);
     let captures = Captures::of(&spec);
     let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload, output).await);
@@ -48,6 +48,25 @@ pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Res
     output.captured(&captures)?;
     print_result(&value, &endpoint, output)?;
     Ok(exit)
+}
+
+/// What is to be called, with what.
+fn asked(code: &Code, args: &CallArgs) -> Result<(EndpointInfo, Value)> {
+    if !wave::is_call(&args.endpoint) {
+        let endpoint = endpoints::find(code, &args.endpoint)?.clone();
+        let payload = endpoints::json_arguments(&endpoint, &args.args)?;
+        return Ok((endpoint, payload));
+    }
+    if !args.args.is_empty() {
+        let call = &args.endpoint;
+        return Err(Failure::usage(format!(
+            "`{call}` has its arguments already, and there are more behind it"
+        )));
+    }
+    let (name, values) = wave::parse(&args.endpoint)?;
+    let endpoint = endpoints::find(code, &name)?.clone();
+    let payload = endpoints::arguments(&endpoint, values)?;
+    Ok((endpoint, payload))
 }
 
 async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value, output: Output) -> steading::Result<Value> {

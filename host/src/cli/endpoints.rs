@@ -42,9 +42,15 @@ pub(crate) fn json_arguments(endpoint: &EndpointInfo, texts: &[String]) -> Resul
     if texts.len() != endpoint.parameters.len() {
         return Err(wrong_number(endpoint, texts.len()));
     }
-    let mut values = (0..texts.len())
-        .map(|index| argument(endpoint, index, &texts[index]))
-        .collect::<Result<Vec<_>>>()?;
+    let values = (0..texts.len()).map(|index| argument(endpoint, index, &texts[index]));
+    arguments(endpoint, values.collect::<Result<_>>()?)
+}
+
+/// The arguments of a call as its payload.
+pub(crate) fn arguments(endpoint: &EndpointInfo, mut values: Vec<Value>) -> Result<Value> {
+    if values.len() != endpoint.parameters.len() {
+        return Err(wrong_number(endpoint, values.len()));
+    }
     Ok(match values.len() {
         0 => Value::Null,
         1 => values.remove(0),

@@ -26,6 +26,7 @@ mod stdio;
 mod telemetry;
 mod tree;
 mod values;
+mod wave;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,9 +132,9 @@ struct RunArgs {
 struct CallArgs {
     #[command(flatten)]
     actor: ActorArgs,
-    /// Which endpoint to call.
+    /// Which endpoint to call; or the whole call in WAVE: 'greet("bob")'.
     endpoint: String,
-    /// Its arguments.
+    /// Its arguments, unless they are in the call.
     #[arg(value_name = "JSON", allow_negative_numbers = true)]
     args: Vec<String>,
 }

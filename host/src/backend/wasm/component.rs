@@ -12,6 +12,7 @@ use super::cache::Cache;
 use super::compile::{Refusal, Turn};
 use super::engine::Engine;
 use super::error::LoadError;
+use super::foreign::Foreign;
 use super::instance::{Instance, InstanceLimits};
 use super::nobody::Nobody;
 use super::scan::{self, Kind};
@@ -27,7 +28,7 @@ pub(crate) struct Component(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    pre: GuestPre<State>,
+    shape: Shape,
     name: String,
     digest: blake3::Hash,
     size: usize,
@@ -35,6 +36,15 @@ struct Inner {
     unknown: Vec<String>,
     description: Description,
     is_cached: bool,
+}
+
+/// How instances of it are made.
+#[derive(Clone)]
+pub(super) enum Shape {
+    /// It takes turns.
+    Actor(GuestPre<State>),
+    /// It has functions, and knows nothing of us.
+    Foreign(Foreign),
 }
 
 /// What becomes of a component that asks for interfaces this host does not have.
@@ -99,8 +109,8 @@ impl Component {
         &self.0.engine
     }
 
-    pub(super) fn pre(&self) -> &GuestPre<State> {
-        &self.0.pre
+    pub(super) fn shape(&self) -> &Shape {
+        &self.0.shape
     }
 
     /// `file` names it in errors, `name` afterwards.
@@ -124,7 +134,7 @@ impl Component {
             None => source.compiled()?,
         };
         let Loaded {
-            pre,
+            shape,
             imports,
             description,
             is_cached,
@@ -133,7 +143,7 @@ impl Component {
         let (engine, name, size) = (engine.clone(), name.to_string(), bytes.len());
         Ok(Self(Arc::new(Inner {
             engine,
-            pre,
+            shape,
             name,
             digest,
             size,
@@ -146,7 +156,7 @@ impl Component {
 }
 
 struct Loaded {
-    pre: GuestPre<State>,
+    shape: Shape,
     imports: Vec<String>,
     description: Description,
     is_cached: bool,
@@ -178,9 +188,9 @@ impl Source<'_> {
         let Some((component, description)) = self.entry(cache) else {
             return self.refusal(cache).map_or(Ok(None), Err);
         };
-        let (pre, imports) = link(self.engine, &component, self.file, self.unknown)?;
+        let Linkage { shape, imports, .. } = link(self.engine, &component, self.file, self.unknown)?;
         Ok(Some(Loaded {
-            pre,
+            shape,
             imports,
             description,
             is_cached: true,
@@ -205,7 +215,14 @@ impl Source<'_> {
 
     fn compiled(self) -> Result<Loaded, LoadError> {
         let kind = scan::scan(self.file, self.bytes)?;
-        if kind == (Kind::Module { typed: false }) {
+        let callable = !matches!(
+            kind,
+            Kind::Module {
+                typed: false,
+                program: false
+            }
+        );
+        if !callable {
             return Err(Refusal::CoreModule(String::new()).of(self.file));
         }
         let turn = self.engine.compiler().turn(self.file)?;
@@ -222,13 +239,20 @@ impl Source<'_> {
         let code = verdict.map_err(|refusal| self.refused(refusal))?;
         // It may be valid and beyond what this host's pool has room for, which is not remembered.
         let component = deserialize(self.engine, &code).map_err(|error| Refusal::invalid(&error).of(self.file))?;
-        let (pre, imports) = link(self.engine, &component, self.file, self.unknown)?;
-        let description = describe(self.engine, &pre, self.file)?;
+        let Linkage {
+            shape,
+            imports,
+            exports,
+        } = link(self.engine, &component, self.file, self.unknown)?;
+        let description = match &shape {
+            Shape::Actor(pre) => describe(self.engine, pre, self.file)?,
+            Shape::Foreign(_) => exports,
+        };
         if let Some(cache) = self.engine.cache() {
             cache.store(self.key, &description::encode(&description), &code);
         }
         Ok(Loaded {
-            pre,
+            shape,
             imports,
             description,
             is_cached: false,
@@ -253,12 +277,20 @@ fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<wasmtime::compo
     }
 }
 
+/// A component with what it imports.
+struct Linkage {
+    shape: Shape,
+    imports: Vec<String>,
+    /// What a foreign one offers; an actor says it itself.
+    exports: Description,
+}
+
 fn link(
     engine: &Engine,
     component: &wasmtime::component::Component,
     file: &str,
     policy: Unknown,
-) -> Result<(GuestPre<State>, Vec<String>), LoadError> {
+) -> Result<Linkage, LoadError> {
     let name = || file.to_string();
     let imports = linker::imports(component);
     let unknown = linker::unknown(&imports);
@@ -268,9 +300,14 @@ fn link(
             imports: unknown,
         });
     }
-    if let Some(missing) = linker::missing_export(component) {
-        return Err(LoadError::NotAnActor { name: name(), missing });
-    }
+    let foreign = match linker::missing_export(component) {
+        None => None,
+        Some(missing) => {
+            let is_ours = imports.iter().any(|import| linker::is_for_turns(import));
+            let functions = Foreign::functions(component).filter(|_| !is_ours);
+            Some(functions.ok_or_else(|| LoadError::NotAnActor { name: name(), missing })?)
+        }
+    };
     let mismatch = |error| LoadError::Mismatch {
         name: name(),
         detail: format!("{error:#}"),
@@ -279,7 +316,23 @@ fn link(
         true => engine.linker().instantiate_pre(component),
         false => linker::with_traps(engine.linker(), component).and_then(|linker| linker.instantiate_pre(component)),
     };
-    Ok((pre.and_then(GuestPre::new).map_err(mismatch)?, imports))
+    let pre = pre.map_err(mismatch)?;
+    let (shape, exports) = match foreign {
+        None => (
+            Shape::Actor(GuestPre::new(pre).map_err(mismatch)?),
+            Description::default(),
+        ),
+        Some((functions, exports)) => {
+            let exports = description::presentable(exports);
+            let exports = exports.map_err(|detail| LoadError::Describe { name: name(), detail })?;
+            (Shape::Foreign(Foreign { pre, functions }), exports)
+        }
+    };
+    Ok(Linkage {
+        shape,
+        imports,
+        exports,
+    })
 }
 
 /// Asks the component what it offers, on a thread of its own: the caller may or may not be inside an

@@ -4,6 +4,7 @@
 //! be entered again. Who holds it drops it.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -11,14 +12,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use steading_types::{Boundary, Description, ErrorKind, Event};
 use wasmtime::Store;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{InstancePre, ResourceTable, Val};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use super::access::{Access, PreopenedDir};
 use super::bindings::exports::{Guest, GuestPre};
 use super::budget::Budget;
 use super::clocks::Clocks;
-use super::component::Component;
 use super::convert::{self, Paths};
 use super::engine::Engine;
 use super::files::Quotas;
@@ -53,16 +53,44 @@ impl Default for InstanceLimits {
     }
 }
 
-/// One guest with a store of its own.
-pub(crate) struct Instance {
-    store: Store<State>,
-    guest: Guest,
-    engine: Engine,
-    meter: Arc<Meter>,
-    ended: bool,
+/// One guest with a store of its own, and what it exports.
+pub(crate) struct Instance<E = Guest> {
+    pub(super) store: Store<State>,
+    pub(super) exports: E,
+    pub(super) engine: Engine,
+    pub(super) meter: Arc<Meter>,
+    pub(super) ended: bool,
 }
 
-impl fmt::Debug for Instance {
+/// Code that has got all it imports, of which instances are made.
+pub(super) trait Linked: Sync {
+    /// What an instance of it is called by.
+    type Exports: Send;
+    /// How much more of the host's memory one call may fill than a payload takes, in bytes.
+    const FUEL: usize;
+    /// Makes an instance within this store.
+    fn instantiate(&self, store: &mut Store<State>) -> impl Future<Output = wasmtime::Result<Self::Exports>> + Send;
+}
+
+impl Linked for GuestPre<State> {
+    type Exports = Guest;
+    const FUEL: usize = limits::HOSTCALL;
+
+    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Guest> {
+        self.instantiate_async(store).await
+    }
+}
+
+impl Linked for InstancePre<State> {
+    type Exports = wasmtime::component::Instance;
+    const FUEL: usize = limits::HOSTCALL + limits::VALUES * size_of::<Val>();
+
+    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Self::Exports> {
+        self.instantiate_async(store).await
+    }
+}
+
+impl<E: Send> fmt::Debug for Instance<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
             .field("ended", &self.ended)
@@ -71,23 +99,10 @@ impl fmt::Debug for Instance {
     }
 }
 
-impl Component {
-    /// Makes an instance that talks to `boundary` and sees of the machine what `access` grants.
-    pub(crate) async fn instantiate(
-        &self,
-        boundary: Arc<dyn Boundary>,
-        access: Access,
-        limits: InstanceLimits,
-        kill: Arc<KillSwitch>,
-    ) -> Result<Instance, Stopped> {
-        Instance::start(self.engine(), self.pre(), boundary, &access, &limits, kill).await
-    }
-}
-
-impl Instance {
-    pub(super) async fn start(
+impl<E: Send> Instance<E> {
+    pub(super) async fn start<P: Linked<Exports = E>>(
         engine: &Engine,
-        pre: &GuestPre<State>,
+        pre: &P,
         boundary: Arc<dyn Boundary>,
         access: &Access,
         limits: &InstanceLimits,
@@ -95,13 +110,14 @@ impl Instance {
     ) -> Result<Self, Stopped> {
         let meter = Arc::new(Meter::default());
         let mut store = store(engine, boundary, access, limits)?;
+        store.set_hostcall_fuel(limits.payload.saturating_add(P::FUEL));
         watch(&mut store, &meter, kill);
         let _busy = engine.ticker().busy();
-        let started = meter.watch(pin!(pre.instantiate_async(&mut store))).await;
+        let started = meter.watch(pin!(pre.instantiate(&mut store))).await;
         match started {
-            Ok(guest) => Ok(Self {
+            Ok(exports) => Ok(Self {
                 store,
-                guest,
+                exports,
                 engine: engine.clone(),
                 meter,
                 ended: false,
@@ -110,6 +126,26 @@ impl Instance {
         }
     }
 
+    /// Bytes of linear memory in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().budget.memory_bytes()
+    }
+
+    /// Counts as ended until the turn has come back whole.
+    pub(super) fn begin(&mut self) -> Result<(), Stopped> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Err(Stopped::already());
+        }
+        self.store.set_epoch_deadline(1);
+        let state = self.store.data_mut();
+        state.budget.begin_turn();
+        state.stopwatch.begin_turn();
+        (state.calls, state.opened) = (0, 0);
+        Ok(())
+    }
+}
+
+impl Instance {
     /// Hands over what happened and runs the guest until all its tasks wait. The answer is whether
     /// more is ready to run at once. Not cancel-safe: dropping it half-way ends the instance.
     pub(crate) async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
@@ -118,14 +154,14 @@ impl Instance {
         let _busy = self.engine.ticker().busy();
         let turned = match &*events {
             [Event::Data { context, batch }] => {
-                let turn = pin!(self.guest.call_turn_on_data(&mut self.store, now, *context, batch));
+                let turn = pin!(self.exports.call_turn_on_data(&mut self.store, now, *context, batch));
                 self.meter.watch(turn).await
             }
             events => {
                 let paths = Paths::of(events);
                 let errors = paths.errors();
                 let events = errors.events();
-                let turn = pin!(self.guest.call_turn(&mut self.store, now, &events));
+                let turn = pin!(self.exports.call_turn(&mut self.store, now, &events));
                 self.meter.watch(turn).await
             }
         };
@@ -139,30 +175,12 @@ impl Instance {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
         let described = {
-            let describe = pin!(self.guest.call_describe(&mut self.store));
+            let describe = pin!(self.exports.call_describe(&mut self.store));
             self.meter.watch(describe).await
         };
         let described = described.map_err(|error| Stopped::of(&error, self.store.data()))?;
         description::presentable(convert::description(described))
             .map_err(|why| Stopped::new(ErrorKind::InvalidOperation, why))
-    }
-
-    /// Bytes of linear memory in use.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.store.data().budget.memory_bytes()
-    }
-
-    /// Counts as ended until the turn has come back whole.
-    fn begin(&mut self) -> Result<(), Stopped> {
-        if std::mem::replace(&mut self.ended, true) {
-            return Err(Stopped::already());
-        }
-        self.store.set_epoch_deadline(1);
-        let state = self.store.data_mut();
-        state.budget.begin_turn();
-        state.stopwatch.begin_turn();
-        (state.calls, state.opened) = (0, 0);
-        Ok(())
     }
 }
 
@@ -197,7 +215,6 @@ fn store(
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.budget);
-    store.set_hostcall_fuel(limits.payload.saturating_add(limits::HOSTCALL));
     store.set_max_component_handles(limits::COMPONENT_HANDLES);
     Ok(store)
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use steading_types::{Boundary, Description, Event};
 
 use super::access::{Access, PreopenedDir};
-use super::component::Component;
+use super::component::{Component, Shape};
 use super::engine::Engine;
-use super::instance::{Instance, InstanceLimits};
+use super::foreign::ForeignBody;
+use super::instance::{Instance, InstanceLimits, Linked};
 use super::stopped::KillSwitch;
 use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
@@ -48,25 +49,52 @@ impl Launch for WasmCode {
             engine: self.engine.clone(),
             kill: kill.clone(),
         });
-        let component = self.component.clone();
-        let instantiate = {
-            let (cell, interrupter) = (cell.clone(), interrupter.clone());
-            async move {
-                let limits = InstanceLimits {
-                    memory: cell.grants.memory as usize,
-                    account: Some(cell.grants.account.clone()),
-                    ..InstanceLimits::default()
-                };
-                let access = Access {
-                    inline_files: cell.runtime.options.inline_files,
-                    ..access(&cell.grants)
-                };
-                let boundary = cell as Arc<dyn Boundary>;
-                let instance = component.instantiate(boundary, access, limits, kill).await?;
-                Ok(WasmBody { instance, interrupter })
-            }
+        let start = Start {
+            engine: self.component.engine().clone(),
+            cell: cell.clone(),
+            kill,
+            interrupter: interrupter.clone(),
         };
-        Box::pin(drive(cell, interrupter, instantiate))
+        match self.component.shape().clone() {
+            Shape::Actor(pre) => Box::pin(drive(cell, interrupter, start.body(pre, |instance, _| instance))),
+            Shape::Foreign(foreign) => {
+                let body = |instance, boundary| ForeignBody::new(instance, foreign.functions, boundary);
+                Box::pin(drive(cell, interrupter, start.body(foreign.pre, body)))
+            }
+        }
+    }
+}
+
+/// What the code of an actor is made with.
+struct Start {
+    engine: Engine,
+    cell: Arc<Cell>,
+    kill: Arc<KillSwitch>,
+    interrupter: Arc<Interrupter>,
+}
+
+impl Start {
+    async fn body<P: Linked, T>(
+        self,
+        pre: P,
+        turns: impl FnOnce(Instance<P::Exports>, Arc<dyn Boundary>) -> T,
+    ) -> Result<WasmBody<T>, Stopped> {
+        let cell = self.cell;
+        let limits = InstanceLimits {
+            memory: cell.grants.memory as usize,
+            account: Some(cell.grants.account.clone()),
+            ..InstanceLimits::default()
+        };
+        let access = Access {
+            inline_files: cell.runtime.options.inline_files,
+            ..access(&cell.grants)
+        };
+        let boundary = cell as Arc<dyn Boundary>;
+        let instance = Instance::start(&self.engine, &pre, boundary.clone(), &access, &limits, self.kill).await?;
+        Ok(WasmBody {
+            code: turns(instance, boundary),
+            interrupter: self.interrupter,
+        })
     }
 }
 
@@ -91,18 +119,44 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
     }
 }
 
-struct WasmBody {
-    instance: Instance,
+struct WasmBody<T> {
+    code: T,
     interrupter: Arc<Interrupter>,
 }
 
-impl Body for WasmBody {
+/// An instance, or what takes turns on behalf of one.
+trait Turns: Send {
+    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send;
+    fn memory_bytes(&self) -> usize;
+}
+
+impl Turns for Instance {
     fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
-        self.instance.turn(now, events)
+        Self::turn(self, now, events)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        Self::memory_bytes(self)
+    }
+}
+
+impl Turns for ForeignBody {
+    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
+        Self::turn(self, now, events)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        Self::memory_bytes(self)
+    }
+}
+
+impl<T: Turns> Body for WasmBody<T> {
+    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
+        self.code.turn(now, events)
     }
 
     fn memory(&self) -> u64 {
-        self.instance.memory_bytes() as u64
+        self.code.memory_bytes() as u64
     }
 
     fn interrupter(&self) -> Arc<dyn Interrupt> {

@@ -56,6 +56,8 @@ pub(crate) const LINE: usize = 8 << 10;
 
 /// Frames of a guest's backtrace.
 pub(crate) const BACKTRACE_FRAMES: usize = 16;
+/// Values in the arguments or the result of a foreign function: each takes tens of bytes on the host's side.
+pub(crate) const VALUES: usize = 1 << 18;
 /// Bytes of a panic message or a backtrace that are kept.
 pub(crate) const MESSAGE: usize = 8 << 10;
 

@@ -91,6 +91,12 @@ pub(super) fn missing_export(component: &Component) -> Option<&'static str> {
     })
 }
 
+/// Whether only who takes turns can do anything with this import.
+pub(super) fn is_for_turns(import: &str) -> bool {
+    let interface = import.split('@').next().unwrap_or(import);
+    interface.starts_with("steading:actor/") && !interface.ends_with("/log") && !interface.ends_with("/types")
+}
+
 /// Those of the imports that this host does not have.
 pub(super) fn unknown(imports: &[String]) -> Vec<String> {
     imports

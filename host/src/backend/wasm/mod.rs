@@ -18,6 +18,7 @@ mod description;
 mod engine;
 mod error;
 mod files;
+mod foreign;
 mod imports;
 mod instance;
 mod launch;

@@ -3,7 +3,7 @@
 //! The limits are there because compilation is not interruptible and worse than linear in some of
 //! them: a valid module of a few kilobytes can compile for many seconds.
 
-use wasmparser::{BinaryReaderError, Encoding, FunctionBody, Operator, Parser, Payload};
+use wasmparser::{BinaryReaderError, Encoding, ExportSectionReader, FunctionBody, Operator, Parser, Payload};
 
 use super::error::LoadError;
 use super::limits;
@@ -12,9 +12,12 @@ use super::limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Component,
-    /// A core module, and whether it carries the description of a world.
+    /// A core module.
     Module {
+        /// It carries the description of a world.
         typed: bool,
+        /// It is a program of WASI's first preview, with a `_start`.
+        program: bool,
     },
 }
 
@@ -84,6 +87,7 @@ impl<'a> Scan<'a> {
         match payload {
             Payload::Version { encoding, .. } => self.version(*encoding),
             Payload::CustomSection(section) => self.custom(section.name()),
+            Payload::ExportSection(exports) => self.exports(exports.clone())?,
             Payload::CodeSectionStart { count, .. } => self.count(*count)?,
             Payload::CodeSectionEntry(body) => self.body(body)?,
             _ => {}
@@ -93,14 +97,30 @@ impl<'a> Scan<'a> {
 
     fn version(&mut self, encoding: Encoding) {
         if std::mem::take(&mut self.first) && encoding == Encoding::Module {
-            self.kind = Kind::Module { typed: false };
+            self.kind = Kind::Module {
+                typed: false,
+                program: false,
+            };
         }
     }
 
     fn custom(&mut self, section: &str) {
-        if let Kind::Module { typed } = &mut self.kind {
+        if let Kind::Module { typed, .. } = &mut self.kind {
             *typed |= section.starts_with("component-type");
         }
+    }
+
+    fn exports(&mut self, exports: ExportSectionReader<'_>) -> Result<(), LoadError> {
+        let Kind::Module { program, .. } = &mut self.kind else {
+            return Ok(());
+        };
+        for export in exports {
+            match export {
+                Ok(export) => *program |= export.name == "_start",
+                Err(error) => return Err(self.invalid(&error)),
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self, functions: u32) -> Result<(), LoadError> {

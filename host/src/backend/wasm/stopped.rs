@@ -66,7 +66,15 @@ impl std::error::Error for KilledByHost {}
 impl std::error::Error for TooManyCalls {}
 impl std::error::Error for TurnTooLong {}
 
+/// What is said of a process that has ended as it wanted to.
+const EXIT_SUCCESS: &str = "the guest ended its process (exit with success)";
+
 impl Stopped {
+    /// Whether the guest has ended its process, and that as a success if so asked.
+    pub(super) fn is_exit(&self, success: bool) -> bool {
+        self.kind == ErrorKind::Trap("exit".into()) && (self.message == EXIT_SUCCESS) == success
+    }
+
     /// An instance that is asked for a turn after its end.
     pub(super) fn already() -> Self {
         Self::new(ErrorKind::Killed, "the instance has ended already")
@@ -127,7 +135,7 @@ impl Stopped {
                 ErrorKind::Trap("exit".into()),
                 // WASI tells success from failure, and nothing more: the code is lost in the guest.
                 match exit.0 {
-                    0 => "the guest ended its process (exit with success)",
+                    0 => EXIT_SUCCESS,
                     _ => "the guest ended its process (exit with failure)",
                 },
             );

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use steading_types::{ErrorKind, Event};
 use wit_component::StringEncoding;
 
+use super::component::Shape;
 use super::nobody::Nobody;
 use super::{Access, Component, Engine, EngineConfig, Instance, InstanceLimits, KillSwitch, LoadError, limits};
 use crate::runtime::driver::Stopped;
@@ -63,10 +64,11 @@ fn load(engine: &Engine, turn: &str) -> Component {
 
 async fn start(component: &Component, kill: &Arc<KillSwitch>) -> Instance {
     let (boundary, access, limits) = (Arc::new(Nobody), Access::default(), InstanceLimits::default());
-    component
-        .instantiate(boundary, access, limits, Arc::clone(kill))
-        .await
-        .unwrap()
+    let Shape::Actor(pre) = component.shape() else {
+        panic!("it takes turns")
+    };
+    let started = Instance::start(component.engine(), pre, boundary, &access, &limits, Arc::clone(kill));
+    started.await.unwrap()
 }
 
 /// How the first turn of a guest ends.

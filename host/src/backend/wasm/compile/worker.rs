@@ -12,6 +12,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
 
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+
 use super::verdict::{self, Refusal};
 use crate::backend::wasm::scan::{self, Kind};
 use crate::backend::wasm::{engine, limits};
@@ -140,21 +144,25 @@ pub(super) fn compile(engine: &wasmtime::Engine, kind: Kind, bytes: &[u8]) -> Re
         .map_err(|error| Refusal::invalid(&error))
 }
 
-/// A core module with the description of its world inside is a component in all but form.
+/// A core module with the description of its world inside is a component in all but form; so is a program of WASI's
+/// first preview. What either imports of that preview is made of the second by an adapter.
 fn component(kind: Kind, bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+    let adapter = match kind {
+        Kind::Component => return Ok(Cow::Borrowed(bytes)),
+        Kind::Module { program: true, .. } => WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+        Kind::Module { typed: true, .. } => WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        Kind::Module { .. } => return Err(Refusal::CoreModule(String::new())),
+    };
     let encode = || {
         wit_component::ComponentEncoder::default()
             .validate(true)
             .module(bytes)?
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?
             .encode()
     };
-    match kind {
-        Kind::Component => Ok(Cow::Borrowed(bytes)),
-        Kind::Module { typed: false } => Err(Refusal::CoreModule(String::new())),
-        Kind::Module { typed: true } => encode().map(Cow::Owned).map_err(|error: anyhow::Error| {
-            Refusal::CoreModule(format!(" (making it one failed: {})", one_line(&error)))
-        }),
-    }
+    encode()
+        .map(Cow::Owned)
+        .map_err(|error: anyhow::Error| Refusal::CoreModule(format!(" (making it one failed: {})", one_line(&error))))
 }
 
 fn one_line(error: &anyhow::Error) -> String {
