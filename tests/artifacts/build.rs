@@ -7,11 +7,12 @@ use std::{env, fs};
 use steading_build::{Artifact, Build};
 
 /// Whatever a component is made of.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "wit",
     "guest-sdk",
     "tests/guests",
     "tests/scenarios",
+    "examples/greeter",
     "examples/hello",
     "examples/pingpong",
     "examples/search",
@@ -20,7 +21,7 @@ const SOURCES: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
 ];
-const EXAMPLES: [&str; 5] = ["hello", "pingpong", "search", "siblings", "supervisor"];
+const EXAMPLES: [&str; 6] = ["greeter", "hello", "pingpong", "search", "siblings", "supervisor"];
 
 fn main() {
     let root = workspace();

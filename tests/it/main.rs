@@ -9,6 +9,7 @@ mod deadlocks;
 mod errors;
 mod examples;
 mod files;
+mod foreign;
 mod garbage;
 mod gathering;
 mod host;

@@ -85,8 +85,9 @@ impl ForeignBody {
         let arguments = match arguments {
             Ok(arguments) => arguments,
             Err(wrong) => {
-                // Refused only if the context has ended, and then nobody listens.
+                // Refused only if the context has ended, and then nobody listens. Nor does any task have to end first.
                 self.boundary.reject(start.context, &wrong).ok();
+                self.finish(start.context, Ending::Cancelled);
                 return Ok(());
             }
         };
