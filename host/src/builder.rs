@@ -9,7 +9,7 @@ use steading_proto::Limits;
 use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
-use crate::config::{Compile, Deadlocks, Stdio, Workers};
+use crate::config::{Compile, Deadlocks, Profile, Stdio, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
@@ -92,8 +92,8 @@ impl HostBuilder {
         self
     }
 
-    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB; beyond
-    /// [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
+    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB, which is the most under
+    /// [`Profile::Density`]; beyond [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = clamped(bytes, &crate::limits::MEMORY);
         self
@@ -147,8 +147,15 @@ impl HostBuilder {
         self
     }
 
-    /// Actors alive at once; memory for this many is reserved (not used) up front. Beyond
-    /// [`limits::ACTORS`](crate::limits::ACTORS), the nearest in it.
+    /// What the host is laid out for. Default: [`Profile::Latency`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.engine.profile = profile;
+        self
+    }
+
+    /// Guests alive at once; memory for this many is reserved (not used) up front. Default 10 000; beyond
+    /// [`limits::ACTORS`](crate::limits::ACTORS), the nearest in it. Those that the machine cannot bear are refused
+    /// as well, with `Limit("capacity")`, which says what ran out and how there is more of it.
     pub fn max_actors(mut self, actors: u32) -> Self {
         self.engine.max_actors = Some(clamped(actors, &crate::limits::ACTORS));
         self
@@ -244,9 +251,9 @@ impl HostBuilder {
         let runtime = Runtime::new(executor, options, self.faults, self.history);
         Ok(Host {
             runtime,
+            memory: self.memory.min(engine.largest_memory()),
             engine,
             stdio: self.stdio,
-            memory: self.memory,
         })
     }
 }
@@ -453,7 +460,13 @@ impl Host {
     /// Every bound that holds on this host.
     pub fn limits(&self) -> Vec<crate::limits::Limit> {
         let compile = self.engine.compile_bounds();
-        crate::limits::in_force(&self.runtime.options, self.memory, compile)
+        let actors = self.engine.capacity().places();
+        crate::limits::in_force(
+            &self.runtime.options,
+            (self.memory, self.engine.largest_memory()),
+            actors,
+            compile,
+        )
     }
 
     /// Empties the compile cache; how many entries went.

@@ -16,6 +16,8 @@ use crate::runtime::log;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
 pub const MEMORY: RangeInclusive<u64> = (64 << 10)..=(wasm::MEMORY_MAX as u64);
+/// Bytes of memory an actor can be given at most under [`Profile::Density`](crate::config::Profile).
+pub const DENSE_MEMORY: u64 = wasm::DENSE_MEMORY as u64;
 /// Contexts an actor can be allowed.
 pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
 /// Children an actor can be allowed; 0 forbids them.
@@ -57,8 +59,18 @@ pub enum Amount {
 }
 
 /// The bounds of a host with these settings.
-pub(crate) fn in_force(options: &Options, memory: u64, compile: Option<CompileBounds>) -> Vec<Limit> {
+pub(crate) fn in_force(
+    options: &Options,
+    memory: (u64, u64),
+    actors: u64,
+    compile: Option<CompileBounds>,
+) -> Vec<Limit> {
     let mut all = settable(&options.limits, memory);
+    all.push(raisable(
+        "guests at once",
+        Amount::Count(actors),
+        Amount::Count(u64::from(*ACTORS.end())),
+    ));
     all.extend(of_budget("an actor and all below it", &options.guest_budget));
     all.extend(of_budget("all actors", &options.budget));
     all.extend(of_core(&options.limits));
@@ -78,9 +90,9 @@ fn raisable(name: &'static str, value: Amount, maximum: Amount) -> Limit {
     }
 }
 
-fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
+fn settable(limits: &Limits, (memory, most): (u64, u64)) -> Vec<Limit> {
     vec![
-        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(*MEMORY.end())),
+        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(most)),
         raisable(
             "contexts per actor",
             Amount::Count(limits.contexts as u64),

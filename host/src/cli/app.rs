@@ -43,7 +43,7 @@ pub(crate) fn run(path: &Path, args: &RunArgs, output: Output, interrupts: Inter
     for (name, component) in &manifest.components {
         guests.push((name.clone(), build::guest(component, output, &interrupts)?));
     }
-    let mut setup = Setup::of(&args.actor, Stdio::Inherit, output);
+    let mut setup = Setup::of(&args.actor, Stdio::Inherit, output)?;
     setup.builder = manifest.configure(setup.builder)?;
     setup.workers = setup.workers.or(manifest.workers.map(|workers| workers.0));
     let session = Session::start(setup, guests.iter().map(|(_, guest)| guest), interrupts)?;
@@ -67,6 +67,7 @@ fn refuse_options(path: &Path, args: &RunArgs) -> Result<()> {
         ("--clock", actor.clock.is_some()),
         ("--seed", actor.seed.is_some()),
         ("--grace", actor.grace.is_some()),
+        ("--profile", actor.profile.is_some()),
         ("arguments", !args.args.is_empty()),
     ];
     match given.iter().find(|(_, given)| *given) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use steading::config::Workers;
+use steading::config::{Profile, Workers};
 use steading::{Budget, Clock, HostBuilder, Spec, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
@@ -208,6 +208,43 @@ impl FromStr for ClockChoice {
     }
 }
 
+/// `--profile latency|density`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProfileChoice(pub(crate) Profile);
+
+impl FromStr for ProfileChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        match text {
+            "latency" => Ok(Self(Profile::Latency)),
+            "density" => Ok(Self(Profile::Density)),
+            _ => Err("expected `latency` or `density`".to_owned()),
+        }
+    }
+}
+
+impl ProfileChoice {
+    /// Sets it, unless these bounds are more than it bears: the host would take the nearest.
+    pub(crate) fn apply<'a>(
+        self,
+        builder: HostBuilder,
+        bounds: impl IntoIterator<Item = &'a Bound>,
+    ) -> Parsed<HostBuilder> {
+        let most = match self.0 {
+            Profile::Latency => *limits::MEMORY.end(),
+            Profile::Density => limits::DENSE_MEMORY,
+        };
+        for bound in bounds {
+            if let Bound::Memory(bytes) = *bound {
+                let least = *limits::MEMORY.start();
+                within(bytes, &(least..=most), " bytes").map_err(|why| format!("memory: {why} here"))?;
+            }
+        }
+        Ok(builder.profile(self.0))
+    }
+}
+
 /// `--workers shared|N`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkersChoice(pub(crate) Workers);
@@ -283,6 +320,18 @@ mod tests {
             assert_eq!(text.parse::<Bound>(), Err(expected.to_owned()), "{text}");
         }
         assert_eq!("memory=256MiB".parse(), Ok(Bound::Memory(256 << 20)));
+    }
+
+    #[test]
+    fn a_dense_host_has_smaller_actors() {
+        let dense = ProfileChoice(Profile::Density);
+        let fits = |bytes| dense.apply(HostBuilder::default(), &[Bound::Memory(bytes)]);
+        assert!(fits(64 << 20).is_ok());
+        let why = fits(65 << 20).expect_err("it is too much");
+        assert_eq!(
+            why,
+            "memory: 68157440 bytes is out of range: 65536 to 67108864 bytes here"
+        );
     }
 
     #[test]
@@ -371,6 +420,8 @@ mod tests {
         assert!("w".parse::<NamedComponent>().is_err());
         assert_eq!("frozen".parse(), Ok(ClockChoice(Clock::Frozen)));
         assert!("exact".parse::<ClockChoice>().is_err());
+        assert_eq!("density".parse(), Ok(ProfileChoice(Profile::Density)));
+        assert!("dense".parse::<ProfileChoice>().is_err());
         assert_eq!("shared".parse(), Ok(WorkersChoice(Workers::Shared)));
         assert_eq!("2".parse(), Ok(WorkersChoice(Workers::Dedicated(2))));
         assert!("0".parse::<WorkersChoice>().is_err());

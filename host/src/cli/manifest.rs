@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 
 use super::failure::{Failure, Result};
-use super::grants::{Bound, ClockChoice, Dir, Variable, WorkersChoice, check_dir};
+use super::grants::{Bound, ClockChoice, Dir, ProfileChoice, Variable, WorkersChoice, check_dir};
 
 /// The file's name, where a folder is given.
 pub(crate) const FILE: &str = "steading.toml";
@@ -26,6 +26,7 @@ pub(crate) struct Manifest {
     strategy: Strategy,
     pub(crate) workers: Option<Parsed<WorkersChoice>>,
     grace: Option<Parsed<Span>>,
+    profile: Option<Parsed<ProfileChoice>>,
     /// Of each actor, as `--limit`.
     #[serde(default)]
     limits: Limits,
@@ -230,9 +231,16 @@ impl Manifest {
         let given = bounds
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        given.into_iter().try_fold(builder, |builder, (name, value)| {
-            Ok(bound("limits", name, value)?.apply(builder))
-        })
+        let given = given.map(|(name, value)| bound("limits", name, value));
+        let given = given.collect::<Result<Vec<_>>>()?;
+        let builder = given.iter().fold(builder, |builder, bound| bound.apply(builder));
+        match self.profile {
+            None => Ok(builder),
+            Some(profile) => profile
+                .0
+                .apply(builder, &given)
+                .map_err(|why| Failure::usage(format!("limits: {why}"))),
+        }
     }
 
     /// What the actors' nursery does when one of them fails.
@@ -407,6 +415,10 @@ mod tests {
             ),
             (&format!("grace = \"5h\"\n{ONE}"), "use ms, s or m"),
             (&format!("workers = 0\n{ONE}"), "`shared` or a number of threads"),
+            (
+                &format!("profile = \"dense\"\n{ONE}"),
+                "expected `latency` or `density`",
+            ),
             (&format!("{ONE}memory = []"), "a number or a text"),
         ] {
             assert!(wrong(text).contains(says), "{text}: {}", wrong(text));

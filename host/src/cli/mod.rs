@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use failure::{Exit, Failure, Result};
-use grants::{Bound, ClockChoice, Dir, NamedComponent, Variable, WorkersChoice};
+use grants::{Bound, ClockChoice, Dir, NamedComponent, ProfileChoice, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
 
@@ -168,6 +168,9 @@ struct DoctorArgs {
     /// Empty the cache of compiled components.
     #[arg(long)]
     clear_cache: bool,
+    /// Show what a host of this profile would be like: `latency` or `density`.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<ProfileChoice>,
 }
 
 /// Which actor to start, and what to give it.
@@ -203,6 +206,10 @@ struct ActorArgs {
     /// for crates built here, own threads for components from elsewhere.
     #[arg(long, value_name = "shared|N")]
     workers: Option<WorkersChoice>,
+    /// What to lay memory out for: `latency` (the default), or `density`, for as many actors as possible, of 64 MiB
+    /// at most, which run slower.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<ProfileChoice>,
     /// Write the tree of actors to standard error whenever some have come or gone, ten times a second at most,
     /// and at the end that of all actors there were.
     #[arg(long)]

@@ -15,12 +15,11 @@ use steading_types::{
     PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
-use super::account::Admission;
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::snapshot::Seen;
 use super::usage::{Terms, Usage};
-use super::{Counted, Launch, Runtime, story};
+use super::{Admitted, Counted, Launch, Runtime, story};
 
 /// What is left for the driver to perform.
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl Cell {
         inbox: Peer,
         core: Core<Peer>,
         code: Option<Arc<dyn Launch>>,
-        (grants, admission): (Grants, Option<Admission>),
+        (grants, admitted): (Grants, Option<Admitted>),
         (depth, restarts): (u32, u32),
     ) -> Arc<Self> {
         let native = code.as_ref().is_none_or(|code| code.is_native());
@@ -117,7 +116,7 @@ impl Cell {
             effects: VecDeque::new(),
             asleep_until: 0,
         };
-        let counted = Counted::new(runtime.clone(), admission);
+        let counted = Counted::new(runtime.clone(), admitted);
         let born = runtime.clock.now();
         let cell = Arc::new(Self {
             inbox,
@@ -306,6 +305,11 @@ impl Cell {
     /// Of a root that has ended: the panic of an exit hook, of which there is nobody above to tell.
     pub(crate) fn panicked(&self) -> Option<Error> {
         self.panic.get().cloned().map(Error::from)
+    }
+
+    /// Its code is made: what that takes of the machine is taken.
+    pub(crate) fn settle(&self) {
+        super::lock(&self.life).iter().for_each(Counted::settle);
     }
 
     /// From now on it does not count as alive: nothing of it is left but this record.

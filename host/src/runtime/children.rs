@@ -6,11 +6,12 @@ use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
 use steading_types::{BoxedError, Budget, Clock, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
 
-use super::account::{Account, Admission, Exceeded};
+use super::account::{Account, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::log::{drives_terminals, escape};
-use super::{Launch, driver};
+use super::{Admitted, Launch, driver};
+use crate::capacity::{Capacity, Shortage};
 use crate::config::Stdio;
 
 /// Actors below one another (design 5).
@@ -55,7 +56,7 @@ pub(crate) struct Prepared {
     pub(crate) inbox: Peer,
     code: Arc<dyn Launch>,
     grants: Grants,
-    admission: Admission,
+    admitted: Admitted,
     depth: u32,
     granted_endpoints: Option<Vec<String>>,
     parent: Option<(Peer, Key)>,
@@ -92,7 +93,7 @@ impl Prepared {
             self.inbox,
             core,
             Some(self.code.clone()),
-            (self.grants, Some(self.admission)),
+            (self.grants, Some(self.admitted)),
             (self.depth, self.restarts),
         );
         runtime.spawn(driver::guarded(cell.clone(), self.code.launch(cell)));
@@ -133,16 +134,14 @@ impl Cell {
         }
         let inbox = new_inbox(&spec.name);
         let account = self.account_of(spec, &inbox, code.is_native());
-        let admission = account
-            .admit()
-            .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
+        let admitted = self.admit(spec, &account, &*code)?;
         let grants = self.grants_of(spec, code.is_native(), account)?;
         let granted_endpoints = spec.endpoints.clone();
         Ok(Prepared {
             inbox,
             code,
             grants,
-            admission,
+            admitted,
             depth: self.depth + 1,
             granted_endpoints,
             parent: None,
@@ -195,6 +194,19 @@ impl Cell {
         }
         let owner = format!("{} with all below it", inbox.id());
         Account::new(Some(self.grants.account.clone()), owner, budget)
+    }
+
+    /// By the budgets first: who is over its own need not be told what the machine has left.
+    fn admit(&self, spec: &Spec, account: &Arc<Account>, code: &dyn Launch) -> Result<Admitted, BoxedError> {
+        let by_budgets = account
+            .admit()
+            .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
+        let by_machine = code.capacity().map(Capacity::admit).transpose();
+        let refused = |short: Shortage| self.refuse(spec, ErrorKind::Limit(short.kind.into()), short.to_string());
+        Ok(Admitted {
+            _by_budgets: by_budgets,
+            by_machine: by_machine.map_err(refused)?,
+        })
     }
 
     fn refuse_beyond(&self, spec: &Spec, exceeded: &Exceeded) -> BoxedError {

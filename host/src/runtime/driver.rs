@@ -118,6 +118,7 @@ pub(crate) async fn drive<B: Body>(
     let create = cell.usage.measure(cell.terms(&[]), cell.now(), create);
     match driver.attend(pin!(create)).await {
         Ok(body) => {
+            driver.cell.settle();
             driver.cell.usage.note_memory(body.memory());
             driver.body = Some(Box::new(body));
             driver.cell.with(|core| core.up());

@@ -11,6 +11,7 @@ use super::component::Component;
 use super::engine::Engine;
 use super::instance::{Instance, InstanceLimits};
 use super::stopped::KillSwitch;
+use crate::capacity::Capacity;
 use crate::config;
 use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
@@ -43,6 +44,10 @@ impl Launch for WasmCode {
         false
     }
 
+    fn capacity(&self) -> Option<&Arc<Capacity>> {
+        Some(self.engine.capacity())
+    }
+
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let kill = Arc::new(KillSwitch::default());
         let interrupter = Arc::new(Interrupter {
@@ -67,7 +72,8 @@ impl Launch for WasmCode {
                 Ok(WasmBody { instance, interrupter })
             }
         };
-        Box::pin(drive(cell, interrupter, instantiate))
+        // Boxed, as it is over when the actor begins to live, and its room would be kept in the driver's for all that time.
+        Box::pin(drive(cell, interrupter, Box::pin(instantiate)))
     }
 }
 

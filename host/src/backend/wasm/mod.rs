@@ -24,6 +24,7 @@ pub(crate) mod limits;
 mod linker;
 mod meter;
 mod nobody;
+mod pool;
 mod scan;
 mod stdio;
 mod stopped;
@@ -49,7 +50,4 @@ pub(crate) use self::{
     stopped::KillSwitch,
 };
 
-pub use self::{
-    engine::{Allocation, Report},
-    error::LoadError,
-};
+pub use self::{engine::Report, error::LoadError, pool::Allocation};
