@@ -5,6 +5,7 @@
 //! into the inboxes of the receivers; what else there is to perform waits for the driver.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -185,9 +186,14 @@ impl Cell {
 
     fn feed(&self, state: &mut State, frames: &mut Vec<Delivery>, now: u64) {
         state.asleep_until = 0;
-        for Delivery { from, dest, frame } in frames.drain(..) {
+        let mut unread = Unread {
+            frames: frames.drain(..),
+            inbox: &self.inbox,
+        };
+        for Delivery { from, dest, frame } in unread.frames.by_ref() {
             state.core.handle(&from, dest, frame, now);
         }
+        drop(unread);
         if state.core.next_deadline().is_some_and(|due| now >= due) {
             state.core.handle_timeout(now);
         }
@@ -207,6 +213,12 @@ impl Cell {
             deadline: None,
             window: Window::DEFAULT,
         }))
+    }
+
+    /// A fault of the host's own, in the middle of a change.
+    pub(crate) fn break_on_purpose(&self) {
+        let _state = self.lock();
+        panic!("on purpose, at core");
     }
 
     /// Whatever of it waits for a time has that time now.
@@ -434,6 +446,37 @@ impl Cell {
             self.inbox.nudge();
         }
         Ok(portal)
+    }
+}
+
+impl Cell {
+    /// The core cannot be trusted to end by its own rules: everybody who waits for this actor is told that it is gone,
+    /// and nothing is waited for.
+    pub(crate) fn abandon(self: &Arc<Self>, error: &BoxedError) {
+        self.inbox.close(&mut Vec::new());
+        let words = AssertUnwindSafe(|| self.look(|core| core.last_words(error)));
+        for (to, dest, frame) in catch_unwind(words).unwrap_or_default() {
+            let from = self.inbox.clone();
+            // Who has gone before needs no word.
+            to.push(Delivery { from, dest, frame }).ok();
+        }
+        self.record_end(Some(error), Rung::Killed);
+        self.retire();
+    }
+}
+
+/// Frames that are being handled. Those that were not when the host failed at one of them go back to the inbox:
+/// somebody waits for what becomes of each.
+struct Unread<'a> {
+    frames: std::vec::Drain<'a, Delivery>,
+    inbox: &'a Inbox,
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        if self.frames.len() > 0 {
+            self.inbox.put_back(&mut self.frames);
+        }
     }
 }
 

@@ -96,7 +96,9 @@ impl Prepared {
             (self.grants, Some(self.admitted)),
             (self.depth, self.restarts),
         );
-        runtime.spawn(driver::guarded(cell.clone(), self.code.launch(cell)));
+        // Within the child's own boundary: a fault while it is made is not its parent's.
+        let (code, launched) = (self.code, cell.clone());
+        runtime.spawn(driver::guarded(cell, async move { code.launch(launched).await }));
     }
 }
 

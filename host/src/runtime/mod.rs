@@ -12,6 +12,7 @@ pub(crate) mod children;
 mod deadlock;
 pub(crate) mod driver;
 pub(crate) mod faults;
+pub(crate) mod faulty;
 pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;

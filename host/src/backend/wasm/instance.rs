@@ -4,6 +4,7 @@
 //! be entered again. Who holds it drops it.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -54,11 +55,38 @@ impl Default for InstanceLimits {
 
 /// One guest with a store of its own.
 pub(crate) struct Instance {
-    store: Store<State>,
+    store: Held,
     guest: Guest,
     engine: Engine,
     meter: Arc<Meter>,
     ended: bool,
+}
+
+/// A store whose data goes last. Should the end of what it holds fail, its instance and memory are back in their pool:
+/// a store that is dropped as it is would lose them then.
+struct Held(Option<Store<State>>);
+
+/// Why there is a store: it is taken by `drop`, after which nobody has this.
+const HELD: &str = "a store is there until it is dropped";
+
+impl Deref for Held {
+    type Target = Store<State>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect(HELD)
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.as_mut().expect(HELD)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Store::into_data));
+    }
 }
 
 impl fmt::Debug for Instance {
@@ -93,10 +121,10 @@ impl Instance {
         kill: Arc<KillSwitch>,
     ) -> Result<Self, Stopped> {
         let meter = Arc::new(Meter::default());
-        let mut store = store(engine, boundary, access, limits)?;
+        let mut store = Held(Some(store(engine, boundary, access, limits)?));
         watch(&mut store, &meter, kill);
         let _busy = engine.ticker().busy();
-        let started = meter.watch(pin!(pre.instantiate_async(&mut store))).await;
+        let started = meter.watch(pin!(pre.instantiate_async(&mut *store))).await;
         match started {
             Ok(guest) => Ok(Self {
                 store,
@@ -117,14 +145,14 @@ impl Instance {
         let _busy = self.engine.ticker().busy();
         let turned = match &*events {
             [Event::Data { context, batch }] => {
-                let turn = pin!(self.guest.call_turn_on_data(&mut self.store, now, *context, batch));
+                let turn = pin!(self.guest.call_turn_on_data(&mut *self.store, now, *context, batch));
                 self.meter.watch(turn).await
             }
             events => {
                 let paths = Paths::of(events);
                 let errors = paths.errors();
                 let events = errors.events();
-                let turn = pin!(self.guest.call_turn(&mut self.store, now, &events));
+                let turn = pin!(self.guest.call_turn(&mut *self.store, now, &events));
                 self.meter.watch(turn).await
             }
         };
@@ -138,7 +166,7 @@ impl Instance {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
         let described = {
-            let describe = pin!(self.guest.call_describe(&mut self.store));
+            let describe = pin!(self.guest.call_describe(&mut *self.store));
             self.meter.watch(describe).await
         };
         let described = described.map_err(|error| Stopped::of(&error, self.store.data()))?;

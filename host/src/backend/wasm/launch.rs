@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use steading_types::{Boundary, Description, Event};
+use steading_types::{ActorId, Boundary, Description, Event};
 
 use super::access::{Access, PreopenedDir, Stdio};
 use super::component::Component;
@@ -17,6 +17,8 @@ use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::{GrantedDir, Grants};
 use crate::runtime::driver::{Body, Interrupt, Stopped, drive};
+use crate::runtime::faults::FaultPlan;
+use crate::runtime::faulty::{Faulty, panic_at};
 
 /// A component and the engine that runs it.
 #[derive(Debug)]
@@ -67,9 +69,20 @@ impl Launch for WasmCode {
                     inline_files: cell.runtime.options.inline_files,
                     ..access(&cell.grants)
                 };
-                let boundary = cell as Arc<dyn Boundary>;
+                let faults = cell.runtime.faults.clone();
+                let id = cell.inbox.id().clone();
+                let mut boundary = cell as Arc<dyn Boundary>;
+                if let Some(plan) = &faults {
+                    panic_at(&**plan, &id, "instantiate");
+                    boundary = Arc::new(Faulty::new(boundary, plan.clone()));
+                }
                 let instance = component.instantiate(boundary, access, limits, kill).await?;
-                Ok(WasmBody { instance, interrupter })
+                let faults = faults.map(|plan| (plan, id));
+                Ok(WasmBody {
+                    instance,
+                    interrupter,
+                    faults,
+                })
             }
         };
         // Boxed, as it is over when the actor begins to live, and its room would be kept in the driver's for all that time.
@@ -107,11 +120,16 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
 struct WasmBody {
     instance: Instance,
     interrupter: Arc<Interrupter>,
+    /// What is to go wrong, and with whom: in tests.
+    faults: Option<(Arc<dyn FaultPlan>, ActorId)>,
 }
 
 impl Body for WasmBody {
-    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
-        self.instance.turn(now, events)
+    async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
+        if let Some((plan, id)) = &self.faults {
+            panic_at(&**plan, id, "turn");
+        }
+        self.instance.turn(now, events).await
     }
 
     fn memory(&self) -> u64 {
