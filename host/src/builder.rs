@@ -39,6 +39,9 @@ pub fn compile_child() {
     crate::backend::wasm::serve_if_asked();
 }
 
+/// Bytes that a guest may have sent and nobody taken in, by default: sixteen default windows.
+const UNREAD: usize = 16 << 20;
+
 /// What a host is to be like. [`Host::builder`] makes one; everything has a default.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
@@ -52,6 +55,7 @@ pub struct HostBuilder {
     limits: Limits,
     encode_frames: bool,
     inline_files: bool,
+    unread: usize,
     history: usize,
     faults: Option<Arc<dyn FaultPlan>>,
     engine: EngineConfig,
@@ -72,6 +76,7 @@ impl Default for HostBuilder {
             limits: Limits::DEFAULT,
             encode_frames: false,
             inline_files: false,
+            unread: UNREAD,
             history: 0,
             faults: None,
             engine: EngineConfig::default(),
@@ -136,6 +141,15 @@ impl HostBuilder {
     /// [`limits::CHILDREN`](crate::limits::CHILDREN), the nearest in it.
     pub fn children(mut self, children: usize) -> Self {
         self.limits.children = clamped(children, &crate::limits::CHILDREN);
+        self
+    }
+
+    /// Bytes of messages, first values and results that a guest may have sent and nobody taken in, over all its
+    /// contexts. Who has reached it waits with its next message, as for credit; a result for which there is no room
+    /// fails its call, with `Limit("unread")`. Default 16 MiB; beyond [`limits::UNREAD`](crate::limits::UNREAD), the
+    /// nearest in it.
+    pub fn unread(mut self, bytes: usize) -> Self {
+        self.unread = clamped(bytes, &crate::limits::UNREAD);
         self
     }
 
@@ -247,6 +261,7 @@ impl HostBuilder {
             native_limits,
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
+            unread: self.unread,
         };
         let runtime = Runtime::new(executor, options, self.faults, self.history);
         Ok(Host {

@@ -22,6 +22,8 @@ pub const DENSE_MEMORY: u64 = wasm::DENSE_MEMORY as u64;
 pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
 /// Children an actor can be allowed; 0 forbids them.
 pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
+/// Bytes that an actor can be allowed to have sent and nobody taken in: from one payload.
+pub const UNREAD: RangeInclusive<usize> = steading_types::PAYLOAD..=(1 << 30);
 /// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
 pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -66,6 +68,11 @@ pub(crate) fn in_force(
     compile: Option<CompileBounds>,
 ) -> Vec<Limit> {
     let mut all = settable(&options.limits, memory);
+    all.push(raisable(
+        "unread messages and results per actor",
+        Amount::Bytes(options.unread as u64),
+        Amount::Bytes(*UNREAD.end() as u64),
+    ));
     all.push(raisable(
         "guests at once",
         Amount::Count(actors),

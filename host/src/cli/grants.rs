@@ -128,6 +128,7 @@ pub(crate) enum Bound {
     Contexts(usize),
     Children(usize),
     Actors(u32),
+    Unread(usize),
     BudgetMemory(u64),
     BudgetActors(u32),
     Cores(f64),
@@ -145,6 +146,12 @@ impl FromStr for Bound {
             "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
+            "unread" => {
+                let (least, most) = (*limits::UNREAD.start() as u64, *limits::UNREAD.end() as u64);
+                let bytes = within(bytes(value)?, &(least..=most), " bytes")?;
+                // In the range, so that it fits.
+                Ok(Self::Unread(usize::try_from(bytes).unwrap_or(usize::MAX)))
+            }
             "budget-memory" => Ok(Self::BudgetMemory(within(
                 bytes(value)?,
                 &limits::BUDGET_MEMORY,
@@ -159,7 +166,7 @@ impl FromStr for Bound {
                 " bytes",
             )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors, budget-memory, budget-actors, cores, \
+                "no limit `{name}`; there are: memory, contexts, children, actors, unread, budget-memory, budget-actors, cores, \
                  compile-time, compile-memory"
             )),
         }
@@ -174,6 +181,7 @@ impl Bound {
             Self::Contexts(count) => builder.contexts(count),
             Self::Children(count) => builder.children(count),
             Self::Actors(count) => builder.max_actors(count),
+            Self::Unread(bytes) => builder.unread(bytes),
             Self::CompileTime(limit) => builder.compile_time(limit),
             Self::CompileMemory(bytes) => builder.compile_memory(bytes),
             Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
@@ -391,6 +399,7 @@ mod tests {
         assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
+        assert_eq!("unread=1MiB".parse(), Ok(Bound::Unread(1 << 20)));
         assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));
         assert_eq!("budget-actors=3".parse(), Ok(Bound::BudgetActors(3)));
         assert_eq!("cores=0.5".parse(), Ok(Bound::Cores(0.5)));

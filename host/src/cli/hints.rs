@@ -28,7 +28,7 @@ fn in_manifest(error: &Error, (directories, variables): (usize, usize)) -> Optio
     let of_all = text.contains("this host may have");
     Some(match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
-            "memory" | "contexts" | "children" | "actors" => format!("`{limit} = …` below [limits] sets it"),
+            "memory" | "contexts" | "children" | "actors" | "unread" => format!("`{limit} = …` below [limits] sets it"),
             "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
             "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
@@ -94,7 +94,7 @@ fn mismatch(asked: &Asked<'_>) -> String {
 
 fn of_limit(limit: &str) -> Option<String> {
     Some(match limit {
-        "memory" | "contexts" | "children" | "actors" | "budget-memory" | "budget-actors" => {
+        "memory" | "contexts" | "children" | "actors" | "unread" | "budget-memory" | "budget-actors" => {
             format!("`--limit {limit}=…` sets it; `steading doctor` shows what it can be raised to")
         }
         "cpu" => "a long computation has to wait now and then, as by `sleep(Duration::from_millis(1)).await`; \

@@ -57,6 +57,7 @@ struct Limits {
     contexts: Option<Amount>,
     children: Option<Amount>,
     actors: Option<Amount>,
+    unread: Option<Amount>,
 }
 
 /// A budget.
@@ -227,6 +228,7 @@ impl Manifest {
             ("contexts", &limits.contexts),
             ("children", &limits.children),
             ("actors", &limits.actors),
+            ("unread", &limits.unread),
         ];
         let given = bounds
             .into_iter()

@@ -186,7 +186,7 @@ struct ActorArgs {
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64 (of each actor), actors=1024 (of
+    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64, unread=16MiB (of each actor), actors=1024 (of
     /// all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
     /// as many as there are by default), compile-time=10 (seconds) and compile-memory=1GiB (of each component
     /// that is not in the cache).

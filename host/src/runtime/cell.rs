@@ -19,6 +19,7 @@ use steading_types::{
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::snapshot::Seen;
+use super::unread::Unread;
 use super::usage::{Terms, Usage};
 use super::{Admitted, Counted, Launch, Runtime, story};
 
@@ -58,6 +59,7 @@ struct State {
     core: Core<Peer>,
     /// Data that found no room at its receiver, in order.
     deferred: VecDeque<(Peer, Key, Delivery)>,
+    unread: Unread,
     prepared: HashMap<PortalKey, Box<Prepared>>,
     effects: VecDeque<Effect>,
     /// Until when the driver sleeps, frames and nudges apart; 0 while it is awake.
@@ -113,6 +115,7 @@ impl Cell {
         let state = State {
             core,
             deferred: VecDeque::new(),
+            unread: Unread::new(if native { usize::MAX } else { runtime.options.unread }),
             prepared: HashMap::new(),
             effects: VecDeque::new(),
             asleep_until: 0,
@@ -165,6 +168,46 @@ impl Cell {
         result
     }
 
+    /// As [`Cell::apply`], for what leaves bytes for a peer: none if there is no room for them.
+    fn apply_sending(
+        &self,
+        bytes: usize,
+        full: impl FnOnce(&mut Unread),
+        command: impl FnOnce(&mut Core<Peer>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if !self.native {
+            let mut state = self.lock();
+            if !state.unread.has_room(bytes) {
+                full(&mut state.unread);
+                return Err(Refusal::Limit);
+            }
+            let result = command(&mut state.core);
+            if result.is_ok() {
+                state.unread.add(bytes);
+            }
+            return result;
+        }
+        self.apply(command)
+    }
+
+    /// A result for which there is no room is a failure of its call: it cannot wait, as its task is over.
+    fn fitting(&self, ending: Ending) -> Ending {
+        let Ending::Returned(value) = &ending else {
+            return ending;
+        };
+        let mut state = self.lock();
+        if self.native || state.unread.has_room(value.len()) {
+            state.unread.add(value.len());
+            return ending;
+        }
+        let text = format!(
+            "its result was not sent: {} bytes that this actor sent wait to be read, the most that may",
+            state.unread.limit()
+        );
+        let kind = ErrorKind::Limit("unread".into());
+        Ending::Failed(Box::new(BoxedError::new(kind, self.inbox.id().clone(), text)))
+    }
+
     /// Looks at the core without changing it.
     pub(crate) fn look<R>(&self, at: impl FnOnce(&Core<Peer>) -> R) -> R {
         at(&self.lock().core)
@@ -186,14 +229,14 @@ impl Cell {
 
     fn feed(&self, state: &mut State, frames: &mut Vec<Delivery>, now: u64) {
         state.asleep_until = 0;
-        let mut unread = Unread {
+        let mut unhandled = Unhandled {
             frames: frames.drain(..),
             inbox: &self.inbox,
         };
-        for Delivery { from, dest, frame } in unread.frames.by_ref() {
+        for Delivery { from, dest, frame } in unhandled.frames.by_ref() {
             state.core.handle(&from, dest, frame, now);
         }
-        drop(unread);
+        drop(unhandled);
         if state.core.next_deadline().is_some_and(|due| now >= due) {
             state.core.handle_timeout(now);
         }
@@ -358,6 +401,14 @@ impl Cell {
     }
 
     fn dispatch(&self, state: &mut State) {
+        self.send_all(state);
+        let left = state.deferred.iter().map(|(.., delivery)| delivery.frame.payload_len());
+        for context in state.unread.settle(left.sum()) {
+            state.core.tell_room(context);
+        }
+    }
+
+    fn send_all(&self, state: &mut State) {
         if !state.deferred.is_empty() {
             self.retry_deferred(state);
         }
@@ -467,12 +518,12 @@ impl Cell {
 
 /// Frames that are being handled. Those that were not when the host failed at one of them go back to the inbox:
 /// somebody waits for what becomes of each.
-struct Unread<'a> {
+struct Unhandled<'a> {
     frames: std::vec::Drain<'a, Delivery>,
     inbox: &'a Inbox,
 }
 
-impl Drop for Unread<'_> {
+impl Drop for Unhandled<'_> {
     fn drop(&mut self) {
         if self.frames.len() > 0 {
             self.inbox.put_back(&mut self.frames);
@@ -528,10 +579,11 @@ impl Boundary for Cell {
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
-        self.apply(|core| core.started(context, value))
+        self.apply_sending(value.len(), |_| {}, |core| core.started(context, value))
     }
 
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        let ending = self.fitting(ending);
         story::finished(self.inbox.id(), context, &ending);
         self.with(|core| core.finish(context, ending))
     }
@@ -553,7 +605,8 @@ impl Boundary for Cell {
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
-        let sent = self.apply(|core| core.send_batch(context, batch));
+        let withhold = |unread: &mut Unread| unread.withhold(context);
+        let sent = self.apply_sending(batch.len(), withhold, |core| core.send_batch(context, batch));
         if sent == Err(Refusal::Overrun) {
             self.with(|core| core.overrun(context));
         }

@@ -21,6 +21,7 @@ pub(crate) mod root;
 mod snapshot;
 mod story;
 mod tree;
+mod unread;
 pub(crate) mod usage;
 mod waits;
 
@@ -102,6 +103,8 @@ pub(crate) struct Options {
     pub(crate) deadlocks: Deadlocks,
     /// Encode and decode every frame.
     pub(crate) encode_frames: bool,
+    /// Bytes that a guest may have sent and nobody taken in.
+    pub(crate) unread: usize,
     /// File operations of guests run on the worker itself.
     pub(crate) inline_files: bool,
 }
