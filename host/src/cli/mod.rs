@@ -16,6 +16,8 @@ mod hints;
 mod inspect;
 mod manifest;
 mod new;
+#[cfg(test)]
+mod noise;
 mod output;
 mod run;
 mod session;

@@ -33,6 +33,8 @@ mod ticker;
 mod view;
 
 #[cfg(test)]
+mod noise;
+#[cfg(test)]
 mod tests;
 
 #[expect(
