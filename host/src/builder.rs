@@ -461,6 +461,12 @@ impl Host {
         self.engine.lent()
     }
 
+    /// Bytes that the guest with the most of them has sent and nobody has taken in. For tests.
+    #[doc(hidden)]
+    pub fn most_unread(&self) -> usize {
+        self.runtime.most_unread()
+    }
+
     /// What the compile cache holds; `None` without one.
     pub fn cache_report(&self) -> Option<CacheReport> {
         let cache = self.engine.cache()?;

@@ -195,8 +195,11 @@ impl Cell {
         let Ending::Returned(value) = &ending else {
             return ending;
         };
+        if self.native {
+            return ending;
+        }
         let mut state = self.lock();
-        if self.native || state.unread.has_room(value.len()) {
+        if state.unread.has_room(value.len()) {
             state.unread.add(value.len());
             return ending;
         }
@@ -206,6 +209,11 @@ impl Cell {
         );
         let kind = ErrorKind::Limit("unread".into());
         Ending::Failed(Box::new(BoxedError::new(kind, self.inbox.id().clone(), text)))
+    }
+
+    /// Bytes that it has sent and nobody has taken in.
+    pub(crate) fn unread(&self) -> usize {
+        self.lock().unread.bytes()
     }
 
     /// Looks at the core without changing it.

@@ -265,6 +265,11 @@ impl Runtime {
         }
     }
 
+    /// Bytes that the guest with the most has sent and nobody has taken in.
+    pub(crate) fn most_unread(&self) -> usize {
+        self.live_cells().iter().map(|cell| cell.unread()).max().unwrap_or(0)
+    }
+
     /// Actors that have not left yet.
     pub(crate) fn alive(&self) -> usize {
         self.living.load(Ordering::Acquire)

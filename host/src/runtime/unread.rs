@@ -51,6 +51,10 @@ impl Unread {
         }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
