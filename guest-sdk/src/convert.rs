@@ -4,7 +4,7 @@ use bytes::Bytes;
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, Clock, ComponentRef, Description, Directory, Ending, EndpointInfo,
     EndpointKind, ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted, Rung,
-    Spec, Start, Uuid, Window,
+    Spec, Start, Stdio, Uuid, Window,
 };
 
 use crate::bindings;
@@ -336,6 +336,21 @@ pub(crate) fn spec(spec: Spec) -> nursery::ActorSpec {
         children: spec.children,
         clock: spec.clock.map(clock),
         seed: spec.seed,
+        stdin: spec.stdin.map(stdio),
+        stdout: spec.stdout.map(stdio),
+        stderr: spec.stderr.map(stdio),
+        contexts: spec.contexts,
+        log_rate: spec.log_rate,
+    }
+}
+
+fn stdio(stdio: Stdio) -> nursery::Stdio {
+    match stdio {
+        Stdio::Inherit => nursery::Stdio::Inherit,
+        Stdio::Null => nursery::Stdio::Null,
+        Stdio::Log => nursery::Stdio::Log,
+        #[cfg(not(target_family = "wasm"))]
+        Stdio::Capture(_) => unreachable!("guests are WebAssembly, and there it does not exist"),
     }
 }
 
@@ -352,6 +367,8 @@ fn directory(directory: Directory) -> nursery::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,
         writable: directory.writable,
+        quota: directory.quota,
+        open: directory.open,
     }
 }
 

@@ -9,7 +9,8 @@ use steading_proto::Limits;
 use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
-use crate::config::{Compile, Deadlocks, Profile, Stdio, Workers};
+use crate::capability::Want;
+use crate::config::{Compile, Deadlocks, Profile, Stdio, Streams, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
@@ -46,13 +47,14 @@ const UNREAD: usize = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     workers: Workers,
-    stdio: Stdio,
+    stdio: Streams,
     memory: u64,
     budget: Budget,
     total: Budget,
     clock: Clock,
     deadlocks: Deadlocks,
     limits: Limits,
+    log_rate: u32,
     encode_frames: bool,
     inline_files: bool,
     unread: usize,
@@ -65,7 +67,7 @@ impl Default for HostBuilder {
     fn default() -> Self {
         Self {
             workers: Workers::default(),
-            stdio: Stdio::default(),
+            stdio: Streams::default(),
             memory: crate::backend::wasm::limits::MEMORY as u64,
             budget: Budget::default()
                 .memory(crate::backend::wasm::limits::BUDGET_MEMORY)
@@ -74,6 +76,7 @@ impl Default for HostBuilder {
             clock: Clock::default(),
             deadlocks: Deadlocks::default(),
             limits: Limits::DEFAULT,
+            log_rate: crate::runtime::log::BYTES_PER_SECOND,
             encode_frames: false,
             inline_files: false,
             unread: UNREAD,
@@ -91,9 +94,28 @@ impl HostBuilder {
         self
     }
 
-    /// Where guests' standard output and error go. Default: to `tracing`.
-    pub fn stdio(mut self, stdio: Stdio) -> Self {
-        self.stdio = stdio;
+    /// What becomes of guests' standard streams, unless their [`Spec`] says otherwise. Default: output and error go to
+    /// `tracing`, and there is nothing to read.
+    pub fn stdio(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdio = Streams::from(stdio.into());
+        self
+    }
+
+    /// What becomes of guests' standard input alone.
+    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdio.stdin = stdio.into();
+        self
+    }
+
+    /// What becomes of guests' standard output alone.
+    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdio.stdout = stdio.into();
+        self
+    }
+
+    /// What becomes of guests' standard error alone.
+    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdio.stderr = stdio.into();
         self
     }
 
@@ -130,10 +152,17 @@ impl HostBuilder {
         self
     }
 
-    /// Contexts an actor may have alive at once, opened and served together. Default 256; beyond
-    /// [`limits::CONTEXTS`](crate::limits::CONTEXTS), the nearest in it.
+    /// Contexts an actor may have alive at once, opened and served together, unless its [`Spec`] says otherwise.
+    /// Default 256; beyond [`limits::CONTEXTS`](crate::limits::CONTEXTS), the nearest in it.
     pub fn contexts(mut self, contexts: usize) -> Self {
         self.limits.contexts = clamped(contexts, &crate::limits::CONTEXTS);
+        self
+    }
+
+    /// Bytes a guest may log in a second, unless its [`Spec`] says otherwise; what is beyond is dropped, counted and
+    /// told. Default 64 KiB; beyond [`limits::LOG_RATE`](crate::limits::LOG_RATE), the nearest in it.
+    pub fn log_rate(mut self, bytes_per_second: u32) -> Self {
+        self.log_rate = clamped(bytes_per_second, &crate::limits::LOG_RATE);
         self
     }
 
@@ -258,6 +287,7 @@ impl HostBuilder {
             guest_clock: self.clock,
             deadlocks: self.deadlocks,
             limits: self.limits,
+            log_rate: self.log_rate,
             native_limits,
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
@@ -291,7 +321,7 @@ fn dedicated(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 pub struct Host {
     runtime: Arc<Runtime>,
     engine: Engine,
-    stdio: Stdio,
+    stdio: Streams,
     memory: u64,
 }
 
@@ -369,7 +399,7 @@ impl Host {
             description: code.description().clone(),
             imports: Vec::new(),
             unknown_imports: Vec::new(),
-            capabilities: Vec::new(),
+            wants: Vec::new(),
             size: 0,
             digest: String::new(),
             is_cached: false,
@@ -397,7 +427,7 @@ impl Host {
     where
         F: AsyncFnOnce(Nursery) -> Result<T>,
     {
-        root::run(&self.runtime, "root", self.stdio, self.memory, body).await
+        root::run(&self.runtime, "root", self.stdio.clone(), self.memory, body).await
     }
 
     /// Asks every root to end, with cause `Interrupt` (semantics 10).
@@ -519,7 +549,7 @@ pub struct Code {
     description: Description,
     imports: Vec<String>,
     unknown_imports: Vec<String>,
-    capabilities: Vec<String>,
+    wants: Vec<Want>,
     size: usize,
     digest: String,
     is_cached: bool,
@@ -532,7 +562,7 @@ impl Code {
             description: component.description().clone(),
             imports: component.imports(),
             unknown_imports: component.unknown_imports(),
-            capabilities: component.capabilities().into_iter().map(str::to_owned).collect(),
+            wants: component.wants(),
             size: component.size(),
             digest: component.digest().to_owned(),
             is_cached: component.is_cached(),
@@ -564,9 +594,9 @@ impl Code {
         &self.unknown_imports
     }
 
-    /// What of the machine it could make use of, in plain words.
-    pub fn capabilities(&self) -> &[String] {
-        &self.capabilities
+    /// What of the machine it could make use of if it is granted, and the imports by which it says so.
+    pub fn wants(&self) -> &[Want] {
+        &self.wants
     }
 
     /// Bytes of the component file; 0 for native code.

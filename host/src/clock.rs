@@ -1,4 +1,4 @@
-//! The host's monotonic clock, as nanoseconds since the host began.
+//! The host's monotonic clock, as nanoseconds since the host began; and the processor's, for a thread.
 
 use std::time::{Duration, Instant};
 
@@ -24,4 +24,10 @@ impl Clock {
         let offset = Duration::from_nanos(time).min(YEAR);
         (self.origin + offset).into()
     }
+}
+
+/// What this thread has computed since it began, by the processor's own account. A system call.
+pub(crate) fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }

@@ -2,17 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Where a guest's standard output and error go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stdio {
-    /// To the host's own.
-    Inherit,
-    /// Nowhere.
-    Null,
-    /// Line by line to `tracing`, with the actor's name and id.
-    #[default]
-    Log,
-}
+pub use steading_types::Stdio;
 
 /// What is done when tasks of guests wait for each other in a circle, and nothing else can happen to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,4 +64,23 @@ pub enum Compile {
     /// same version of everything. What it hands back is run: it is trusted as this program is. For programs whose
     /// `main` is not their own, as plugins and tests.
     ChildOf(PathBuf),
+}
+
+/// What becomes of the three standard streams of an actor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Streams {
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+}
+
+impl From<Stdio> for Streams {
+    /// The same of all three.
+    fn from(stdio: Stdio) -> Self {
+        Self {
+            stdin: stdio.clone(),
+            stdout: stdio.clone(),
+            stderr: stdio,
+        }
+    }
 }

@@ -21,6 +21,7 @@
 
 mod backend;
 mod builder;
+mod capability;
 mod capacity;
 mod clock;
 pub mod config;
@@ -29,6 +30,7 @@ mod machine;
 mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report, compile_child};
+pub use capability::{Capability, Want};
 pub use limits::{Amount, Limit};
 #[doc(hidden)]
 pub use runtime::faults::{Fault, FaultPlan};
@@ -36,13 +38,14 @@ pub use runtime::{ActorStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree
 /// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
 pub use steading_actor::schema::Schema;
 pub use steading_actor::{
-    AbsorbedExt, ActorId, Backoff, BoxedError, BroadcastStatistics, Budget, CancelScope, Cancellation, Cause, Clock,
-    Context, ContextBuilder, ContextPayloads, Description, Either, End, Endpoint, EndpointInfo, EndpointKind,
-    EndpointSchema, Entry, Error, ErrorKind, ErrorReport, FailureMatch, Intensity, JoinHandle, Lease, Level, Nursery,
-    OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Restart, RestartWhen, Result, Rung, Running, Side,
-    Signature, Spec, State, Strategy, Stream, StreamOptions, Subscription, Supervisor, TaskGroup, TrySend, Window,
-    cancel_self, cancelled, checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts,
-    move_on_after, nursery, on_exit, race, schema, scope, shared, shield, sleep, sleep_until, timeout, try_current,
+    AbsorbedExt, ActorId, Backoff, BoxedError, BroadcastStatistics, Budget, CancelScope, Cancellation, Capture,
+    Captured, Cause, Clock, Context, ContextBuilder, ContextPayloads, Description, Directory, Either, End, Endpoint,
+    EndpointInfo, EndpointKind, EndpointSchema, Entry, Error, ErrorKind, ErrorReport, FailureMatch, Intensity,
+    JoinHandle, Lease, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Restart,
+    RestartWhen, Result, Rung, Running, Side, Signature, Spec, State, Stdio, Strategy, Stream, StreamOptions,
+    Subscription, Supervisor, TaskGroup, TrySend, Window, cancel_self, cancelled, checkpoint, cluster, current,
+    fail_after, gather, gather_calls, gather_contexts, move_on_after, nursery, on_exit, race, schema, scope, shared,
+    shield, sleep, sleep_until, timeout, try_current,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;

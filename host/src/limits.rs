@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steading_proto::Limits;
-use steading_types::{Budget, Window};
+use steading_types::{Budget, Directory, Window};
 
 use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::Options;
@@ -24,6 +24,8 @@ pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
 pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
 /// Bytes that an actor can be allowed to have sent and nobody taken in: from one payload.
 pub const UNREAD: RangeInclusive<usize> = steading_types::PAYLOAD..=(1 << 30);
+/// Bytes a guest can be allowed to log in a second; 0 keeps nothing.
+pub const LOG_RATE: RangeInclusive<u32> = 0..=(1 << 20);
 /// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
 pub const ACTORS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -82,7 +84,7 @@ pub(crate) fn in_force(
     all.extend(of_budget("all actors", &options.budget));
     all.extend(of_core(&options.limits));
     all.extend(of_instances());
-    all.extend(of_lines());
+    all.extend(of_lines(options.log_rate));
     all.extend(of_files());
     all.extend(compile.map(of_compiling).into_iter().flatten());
     all.extend(of_loading());
@@ -159,18 +161,24 @@ fn of_instances() -> Vec<Limit> {
         ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
         ("arguments of calls in a turn", Amount::Bytes(wasm::OPENED as u64)),
         ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
+        ("name in a directory with a quota", Amount::Bytes(Directory::ENTRY)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
         ("line of output", Amount::Bytes(wasm::LINE as u64)),
     ])
 }
 
-fn of_lines() -> Vec<Limit> {
-    fixed([
+fn of_lines(rate: u32) -> Vec<Limit> {
+    let mut all = fixed([
         ("line of log", Amount::Bytes(log::LINE_BYTES as u64)),
-        ("log in a second", Amount::Bytes(log::BYTES_PER_SECOND)),
-        ("log at once", Amount::Bytes(log::BURST)),
-    ])
+        ("log at once", Amount::Bytes(log::burst(rate))),
+    ]);
+    all.push(raisable(
+        "log in a second",
+        Amount::Bytes(u64::from(rate)),
+        Amount::Bytes(u64::from(*LOG_RATE.end())),
+    ));
+    all
 }
 
 fn of_files() -> Vec<Limit> {

@@ -46,7 +46,7 @@ fn an_actor_runs_no_component_it_was_not_granted() {
     let start = "[[actor]]\nname = \"a\"\ncomponent = \"budgets\"\nendpoint = \"start\"\nargs = ['\"values\"']\n";
     Manifest::new(start).run(&[]).exits(3).complains(&[
         "no component `values` was granted to a@",
-        "`components = [\"…\"]` of the actor",
+        "`components = [\"NAME\"]` of the actor",
     ]);
     Manifest::new(&format!("{start}components = [\"values\"]\n"))
         .run(&[])

@@ -21,6 +21,9 @@ fn plain(line: &str) -> String {
 
 fn plain_word(word: &str) -> String {
     let (word, end) = word.split_at(word.trim_end_matches([',', ';', ':']).len());
+    if let Some((used, limit)) = word.split_once('/') {
+        return format!("{}/{}{end}", plain_word(used), plain_word(limit));
+    }
     let digits = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let word = match (word.len() - digits.len(), digits) {
         (1.., "") => "N".to_owned(),
@@ -176,11 +179,11 @@ fn statistics_are_a_table_by_name() {
     let transcript = steading(&["call", "--stats", NURSERIES, "nested", "2"]).exits(0);
     let lines: Vec<_> = transcript.err.lines().map(plain).collect();
     let expected = [
-        "actor actors contexts turns cpu memory restarts",
-        "level-1 N N N T N MiB N",
-        "level-2 N N N T N MiB N",
-        "nurseries N N N T N MiB N",
-        "root N N N T N B N",
+        "actor actors contexts at once children memory turns cpu log suppressed restarts",
+        "level-1 N N N/N N/N N/N MiB N T N B N B N",
+        "level-2 N N N/N N/N N/N MiB N T N B N B N",
+        "nurseries N N N/N N/N N/N MiB N T N B N B N",
+        "root N N N/N N/N N B N T N B N B N",
     ];
     assert_eq!(lines, expected);
     let json = steading(&["call", "--json", "--stats", NURSERIES, "nested", "2"]).exits(0);

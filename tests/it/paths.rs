@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use steading::Result;
+use steading::{Directory, Result};
 use steading_tests::artifacts::HOSTILE_FILES;
 use steading_tests::story_once;
 
@@ -238,8 +238,20 @@ fn list(folder: &Path, without: &Path, listing: &mut Listing) {
     }
 }
 
-/// Has the guest try all shapes, a few at a time, each time with a sandbox that is whole.
-fn tries(writable: bool) {
+/// How the sandbox is granted.
+#[derive(Clone, Copy, PartialEq)]
+enum Terms {
+    Readable,
+    Writable,
+    /// With a quota that nobody reaches.
+    Bounded,
+}
+
+/// Has the guest try all shapes, a few at a time, each time with a sandbox that is whole; how often something went
+/// well.
+fn tries(terms: Terms) -> u32 {
+    let writable = terms != Terms::Readable;
+    let total = std::cell::Cell::new(0);
     story_once(
         // The kernel has these files at hand: to hand each operation to another thread takes longer than it does.
         |builder| builder.inline_files(true),
@@ -256,15 +268,17 @@ fn tries(writable: bool) {
                 if writable {
                     yard.furnish()?;
                 }
-                successes += try_some(host, &code, &yard, shapes, writable, &outside).await?;
+                successes += try_some(host, &code, &yard, shapes, terms, &outside).await?;
             }
             assert!(
                 successes > 200,
                 "what is allowed works, and so the rest was tried: {successes}"
             );
+            total.set(successes);
             Ok(())
         },
     );
+    total.get()
 }
 
 async fn try_some(
@@ -272,15 +286,15 @@ async fn try_some(
     code: &steading::Code,
     yard: &Yard,
     shapes: &[String],
-    writable: bool,
+    terms: Terms,
     outside: &Listing,
 ) -> Result<u32> {
     let path = yard.sandbox().display().to_string();
     let spec = code.spec("burglar");
-    let spec = if writable {
-        spec.dir_writable(path, "/")
-    } else {
-        spec.dir(path, "/")
+    let spec = match terms {
+        Terms::Readable => spec.dir(path, "/"),
+        Terms::Writable => spec.dir_writable(path, "/"),
+        Terms::Bounded => spec.directory(Directory::new(path, "/").writable().quota(1 << 40).open(1000)),
     };
     let inside = yard.inside();
     let (successes, seen): (u32, Vec<String>) = host
@@ -296,7 +310,7 @@ async fn try_some(
         outside,
         "something outside has changed after one of {shapes:#?}"
     );
-    if !writable {
+    if terms == Terms::Readable {
         assert_eq!(
             yard.inside(),
             inside,
@@ -319,10 +333,15 @@ fn is_a_links_own_text(seen: &str) -> bool {
 
 #[test]
 fn no_path_leads_out_of_a_directory_that_can_be_read() {
-    tries(false);
+    tries(Terms::Readable);
 }
 
 #[test]
 fn no_path_leads_out_of_a_directory_that_can_be_written() {
-    tries(true);
+    tries(Terms::Writable);
+}
+
+#[test]
+fn a_quota_that_nobody_reaches_changes_nothing() {
+    assert_eq!(tries(Terms::Bounded), tries(Terms::Writable));
 }

@@ -62,10 +62,12 @@ pub use signature::{Phase, Signature, SignatureRef};
 pub use state::State;
 pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
-    ActorId, Backoff, BoxedError, Budget, Cancellation, Cause, Clock, ContextPayloads, Description, EndpointInfo,
-    EndpointKind, EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter, Payloads, Policy,
-    Restart, RestartWhen, Rung, Spec, Strategy, Window,
+    ActorId, Backoff, BoxedError, Budget, Cancellation, Cause, Clock, ContextPayloads, Description, Directory,
+    EndpointInfo, EndpointKind, EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter,
+    Payloads, Policy, Restart, RestartWhen, Rung, Spec, Stdio, Strategy, Window,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use steading_types::{Capture, Captured};
 pub use stream::{Stream, TrySend};
 pub use supervisor::Supervisor;
 pub use tasks::{JoinHandle, Ready, TaskGroup, TaskSend, scope};

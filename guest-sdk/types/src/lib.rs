@@ -11,6 +11,7 @@ mod identity;
 mod members;
 mod schema;
 mod spec;
+mod stdio;
 mod supervision;
 mod wire;
 
@@ -22,5 +23,8 @@ pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};
 pub use schema::{ContextPayloads, EndpointSchema, Payloads};
-pub use spec::{Budget, Clock, ComponentRef, Directory, Spec};
+pub use spec::{Budget, Clock, ComponentRef, Counted, Directory, Spec};
+pub use stdio::Stdio;
+#[cfg(not(target_family = "wasm"))]
+pub use stdio::{Capture, Captured};
 pub use supervision::{Backoff, FailureMatch, Fate, Intensity, Restart, RestartWhen, Restarted, Strategy, Supervision};

@@ -3,7 +3,11 @@
 //! Nothing is granted unless a spec says so, and no spec grants what its parent does not have: the host checks
 //! it, and carves a child's share out of its parent's.
 
-use crate::{Level, Restart};
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Level, Restart, Stdio};
 
 /// Which code a child runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,72 @@ pub struct Directory {
     pub child_path: String,
     /// Read-only unless set.
     pub writable: bool,
+    /// Bytes by which the child, and all it hands the directory on to, may make what is in it grow; as many as the
+    /// parent may if `None`. Every file, directory and link it makes counts as [`ENTRY`](Self::ENTRY) bytes more.
+    pub quota: Option<u64>,
+    /// Files and directories in it that may be open at once; as many as the parent may if `None`.
+    pub open: Option<u32>,
+    /// What the host counts them by; one that is started again goes on with it.
+    #[doc(hidden)]
+    pub counted: Counted,
 }
+
+impl Directory {
+    /// Bytes that a name in a directory counts as, whatever it stands for: empty files take room too.
+    pub const ENTRY: u64 = 1024;
+
+    /// A directory of the parent's, to be read.
+    pub fn new(parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
+        Self {
+            parent_path: parent_path.into(),
+            child_path: child_path.into(),
+            writable: false,
+            quota: None,
+            open: None,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Lets the child write.
+    pub fn writable(mut self) -> Self {
+        self.writable = true;
+        self
+    }
+
+    /// Limits the bytes by which the child, and all it hands the directory on to, may make what is in it grow. What
+    /// is removed or made shorter is given back. Each name that is made counts as [`ENTRY`](Self::ENTRY) bytes more.
+    /// To the guest it is as if the disk were full.
+    pub fn quota(mut self, bytes: u64) -> Self {
+        self.quota = Some(bytes);
+        self
+    }
+
+    /// Limits the files and directories in it that may be open at once, by the child and all it hands it on to.
+    pub fn open(mut self, most: u32) -> Self {
+        self.open = Some(most);
+        self
+    }
+}
+
+/// A place for what a host remembers about a directory it has granted.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Counted(pub Option<Arc<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "counted" } else { "not counted" })
+    }
+}
+
+/// Says nothing about which directory it is.
+impl PartialEq for Counted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Counted {}
 
 /// What to start a child with. Nothing is granted unless it is written here.
 #[derive(Clone, Debug)]
@@ -58,6 +127,17 @@ pub struct Spec {
     pub clock: Option<Clock>,
     /// Where its random numbers begin; with the machine's own if `None`.
     pub seed: Option<u64>,
+    /// Its standard input; its parent's if `None`.
+    pub stdin: Option<Stdio>,
+    /// Its standard output; its parent's if `None`.
+    pub stdout: Option<Stdio>,
+    /// Its standard error; its parent's if `None`.
+    pub stderr: Option<Stdio>,
+    /// Contexts it may have alive at once, opened and served together; the host's default if `None`, and never more
+    /// than its parent may.
+    pub contexts: Option<u32>,
+    /// Bytes it may log in a second; the host's default if `None`, and never more than its parent may.
+    pub log_rate: Option<u32>,
 }
 
 impl Spec {
@@ -87,25 +167,27 @@ impl Spec {
             children: None,
             clock: None,
             seed: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            contexts: None,
+            log_rate: None,
         }
     }
 
     /// Lets it read a directory of the parent's.
     pub fn dir(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), false)
+        self.directory(Directory::new(parent_path, child_path))
     }
 
     /// Lets it read and write a directory of the parent's.
     pub fn dir_writable(self, parent_path: impl Into<String>, child_path: impl Into<String>) -> Self {
-        self.directory(parent_path.into(), child_path.into(), true)
+        self.directory(Directory::new(parent_path, child_path).writable())
     }
 
-    fn directory(mut self, parent_path: String, child_path: String, writable: bool) -> Self {
-        self.directories.push(Directory {
-            parent_path,
-            child_path,
-            writable,
-        });
+    /// Lets it use a directory of the parent's, on terms.
+    pub fn directory(mut self, directory: Directory) -> Self {
+        self.directories.push(directory);
         self
     }
 
@@ -174,6 +256,46 @@ impl Spec {
     /// repeated, such as tests. Such numbers are no secret.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Says what becomes of its standard input: the host's own, or nothing to read.
+    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdin = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of its standard output: as for [`Spec::stdio`].
+    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of its standard error: as for [`Spec::stdio`].
+    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stdio.into());
+        self
+    }
+
+    /// Says what becomes of all its standard streams, and those of its own children, if their specs do not say
+    /// otherwise. The host's own streams are handed on only by who has them. An embedder may keep what is written,
+    /// with a `Capture`.
+    pub fn stdio(self, stdio: impl Into<Stdio>) -> Self {
+        let stdio = stdio.into();
+        self.stdin(stdio.clone()).stdout(stdio.clone()).stderr(stdio)
+    }
+
+    /// Limits the contexts it may have alive at once, opened and served together. At least 1, and never more than its
+    /// parent may have; the embedder may go beyond the host's default, up to the host's hard maximum.
+    pub fn contexts(mut self, contexts: u32) -> Self {
+        self.contexts = Some(contexts);
+        self
+    }
+
+    /// Limits the bytes it may log in a second, lines of its standard streams included where they go to the log. Never
+    /// more than its parent may; 0 keeps nothing.
+    pub fn log_rate(mut self, bytes_per_second: u32) -> Self {
+        self.log_rate = Some(bytes_per_second);
         self
     }
 

@@ -38,6 +38,11 @@ impl<T> Slab<T> {
     }
 
     /// `None` when all 65 535 slots are taken.
+    /// The most there were at once: a slot is made only when none is free.
+    pub(crate) fn most(&self) -> usize {
+        self.slots.len() - 1
+    }
+
     pub(crate) fn insert(&mut self, value: T) -> Option<Key> {
         let index = match self.free.pop_front() {
             Some(index) => index,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ciborium::Value;
 use serde_json::json;
 use steading::config::Stdio;
-use steading::{Code, Spec};
+use steading::{Code, Error, Spec};
 
 use super::RunArgs;
 use super::build::{self, Guest};
@@ -16,6 +16,7 @@ use super::manifest::{self, Manifest};
 use super::output::Output;
 use super::session::{Session, Setup};
 use super::signals::Interrupts;
+use super::stdio::Captures;
 use super::values::{self, Json};
 
 /// The manifest that a path leads to, if it does: a file, or that of a folder which is no crate.
@@ -48,12 +49,42 @@ pub(crate) fn run(path: &Path, args: &RunArgs, output: Output, interrupts: Inter
     setup.workers = setup.workers.or(manifest.workers.map(|workers| workers.0));
     let session = Session::start(setup, guests.iter().map(|(_, guest)| guest), interrupts)?;
     let jobs = jobs(&session, &manifest, &guests, path)?;
+    let captures: Vec<_> = jobs
+        .iter()
+        .map(|job| (job.name.clone(), Captures::of(&job.spec)))
+        .collect();
     let names: Vec<_> = jobs.iter().map(|job| job.name.clone()).collect();
     let supervisor = manifest.supervisor();
     let results = session.root(async |_| supervisor.run(async |nursery| results(&nursery, jobs).await).await);
-    let (values, exit) = results.map_err(|failure| hints::explain_manifest(failure, path, &manifest.actors))?;
+    let (values, exit) = results.map_err(|failure| {
+        let failure = hints::explain_manifest(failure, path, &manifest.actors);
+        explain_captured(failure, &captures)
+    })?;
+    let captured = captures
+        .iter()
+        .filter_map(|(name, captures)| Some((name.clone(), captures.describe()?)));
+    let captured: serde_json::Map<_, _> = captured.collect();
+    if output.json && !captured.is_empty() {
+        output.object(&json!({ "captured": captured }))?;
+    }
     print(&names, &values, output)?;
     Ok(exit)
+}
+
+/// Adds what the actor wrote that failed, or that first did.
+fn explain_captured(failure: Failure, captures: &[(String, Captures)]) -> Failure {
+    let error = failure.error.as_ref();
+    let error = error.map(|error| error.members().first().unwrap_or(error));
+    // Where it came from, and every actor that passed it on: a child writes where its parent does.
+    let path = error.and_then(Error::boxed).map_or(Vec::new(), |error| {
+        let passed = std::iter::once(&error.source).chain(&error.relay_path);
+        passed.map(|id| id.name.to_string()).collect()
+    });
+    let concerned = |name: &String| captures.iter().find(|(actor, _)| actor == name);
+    match path.iter().find_map(concerned) {
+        Some((_, captures)) => captures.explain(failure),
+        None => failure,
+    }
 }
 
 /// What the manifest says is not said again.
@@ -66,6 +97,7 @@ fn refuse_options(path: &Path, args: &RunArgs) -> Result<()> {
         ("--component", !actor.component.is_empty()),
         ("--clock", actor.clock.is_some()),
         ("--seed", actor.seed.is_some()),
+        ("--stdio", !actor.stdio.is_empty()),
         ("--grace", actor.grace.is_some()),
         ("--profile", actor.profile.is_some()),
         ("arguments", !args.args.is_empty()),

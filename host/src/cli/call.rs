@@ -20,6 +20,7 @@ use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
 use super::session::Lone;
 use super::signals::Interrupts;
+use super::stdio::Captures;
 use super::values::{self, Json};
 
 /// Lines read ahead of the actor.
@@ -36,13 +37,15 @@ pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Res
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::json_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &[]);
+    let captures = Captures::of(&spec);
     let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload, output).await);
     let asked = Asked {
         endpoint: &endpoint,
         payload: &payload,
         actor: &args.actor,
     };
-    let (value, exit) = result.map_err(|failure| explain(failure, &asked))?;
+    let (value, exit) = result.map_err(|failure| captures.explain(explain(failure, &asked)))?;
+    output.captured(&captures)?;
     print_result(&value, &endpoint, output)?;
     Ok(exit)
 }

@@ -35,6 +35,8 @@ pub(crate) struct Failure {
     pub(crate) detail: String,
     /// What came from an actor.
     pub(crate) error: Option<Error>,
+    /// What was kept of the actor's standard streams, for programs.
+    pub(crate) captured: Option<serde_json::Value>,
 }
 
 impl Failure {
@@ -45,6 +47,7 @@ impl Failure {
             hint: None,
             detail: String::new(),
             error: None,
+            captured: None,
         }
     }
 
@@ -226,6 +229,9 @@ impl serde::Serialize for Failure {
         }
         if let Some(hint) = &self.hint {
             object["hint"] = hint.as_str().into();
+        }
+        if let Some(captured) = &self.captured {
+            object["captured"] = captured.clone();
         }
         serde::Serialize::serialize(&object, serializer)
     }

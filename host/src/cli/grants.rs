@@ -7,16 +7,20 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use steading::config::{Profile, Workers};
-use steading::{Budget, Clock, HostBuilder, Spec, limits};
+use steading::{Budget, Clock, Directory, HostBuilder, Spec, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
 
-/// `--dir HOST[:GUEST][:ro|:rw]`
+/// `--dir HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dir {
     pub(crate) host: String,
     pub(crate) guest: String,
     pub(crate) writable: bool,
+    /// Bytes by which it may grow.
+    pub(crate) quota: Option<u64>,
+    /// Files of it that may be open at once.
+    pub(crate) open: Option<u32>,
 }
 
 impl FromStr for Dir {
@@ -32,6 +36,12 @@ impl FromStr for Dir {
 impl Dir {
     /// What it says, whether there is such a directory or not.
     pub(crate) fn parse(text: &str) -> Parsed<Self> {
+        // Other commas may be part of a path.
+        if let Some((rest, term)) = text.rsplit_once(',')
+            && let Some((name @ ("quota" | "open"), value)) = term.split_once('=')
+        {
+            return Self::parse(rest)?.on_terms(name, value);
+        }
         let (paths, writable) = match text.rsplit_once(':') {
             Some((paths, "ro")) => (paths, false),
             Some((paths, "rw")) => (paths, true),
@@ -39,7 +49,7 @@ impl Dir {
         };
         let (host, guest) = paths.split_once(':').unwrap_or((paths, paths));
         if host.is_empty() || guest.is_empty() {
-            return Err("expected HOST[:GUEST][:ro|:rw]".to_owned());
+            return Err("expected HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]".to_owned());
         }
         if guest.contains(':') {
             return Err(format!("`{guest}` is not a path and `ro` or `rw`"));
@@ -48,17 +58,31 @@ impl Dir {
             host: host.to_owned(),
             guest: guest.to_owned(),
             writable,
+            quota: None,
+            open: None,
         })
+    }
+
+    fn on_terms(mut self, name: &str, value: &str) -> Parsed<Self> {
+        let given_before = match name {
+            "quota" if !self.writable => return Err("a quota is for what may be written; add `:rw`".to_owned()),
+            "quota" => self.quota.replace(bytes(value)?).is_some(),
+            _ => self.open.replace(number(value)?).is_some(),
+        };
+        match given_before {
+            true => Err(format!("`{name}` is there twice")),
+            false => Ok(self),
+        }
     }
 }
 
 impl Dir {
     /// Adds it to what an actor is started with.
     pub(crate) fn grant(&self, spec: Spec) -> Spec {
-        match self.writable {
-            true => spec.dir_writable(&self.host, &self.guest),
-            false => spec.dir(&self.host, &self.guest),
-        }
+        let mut directory = Directory::new(&self.host, &self.guest);
+        directory.writable = self.writable;
+        (directory.quota, directory.open) = (self.quota, self.open);
+        spec.directory(directory)
     }
 }
 
@@ -127,6 +151,7 @@ pub(crate) enum Bound {
     Memory(u64),
     Contexts(usize),
     Children(usize),
+    LogRate(u32),
     Actors(u32),
     Unread(usize),
     BudgetMemory(u64),
@@ -145,6 +170,7 @@ impl FromStr for Bound {
             "memory" => Ok(Self::Memory(within(bytes(value)?, &limits::MEMORY, " bytes")?)),
             "contexts" => Ok(Self::Contexts(within(number(value)?, &limits::CONTEXTS, "")?)),
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
+            "log-rate" => Ok(Self::LogRate(rate(value)?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
             "unread" => {
                 let (least, most) = (*limits::UNREAD.start() as u64, *limits::UNREAD.end() as u64);
@@ -166,8 +192,8 @@ impl FromStr for Bound {
                 " bytes",
             )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, actors, unread, budget-memory, budget-actors, cores, \
-                 compile-time, compile-memory"
+                "no limit `{name}`; there are: memory, contexts, children, log-rate, actors, unread, budget-memory, \
+                 budget-actors, cores, compile-time, compile-memory"
             )),
         }
     }
@@ -180,11 +206,23 @@ impl Bound {
             Self::Memory(bytes) => builder.memory(bytes),
             Self::Contexts(count) => builder.contexts(count),
             Self::Children(count) => builder.children(count),
+            Self::LogRate(bytes) => builder.log_rate(bytes),
             Self::Actors(count) => builder.max_actors(count),
             Self::Unread(bytes) => builder.unread(bytes),
             Self::CompileTime(limit) => builder.compile_time(limit),
             Self::CompileMemory(bytes) => builder.compile_memory(bytes),
             Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
+        }
+    }
+
+    /// Sets it for one actor, if it is one of those.
+    pub(crate) fn limit(self, spec: Spec) -> Spec {
+        match self {
+            Self::Memory(bytes) => spec.memory(bytes),
+            // It is within its range, and so fits.
+            Self::Contexts(count) => spec.contexts(u32::try_from(count).unwrap_or(u32::MAX)),
+            Self::LogRate(bytes) => spec.log_rate(bytes),
+            _ => spec,
         }
     }
 
@@ -280,6 +318,13 @@ fn within<N: PartialOrd + Display>(value: N, range: &RangeInclusive<N>, unit: &s
     Err(format!("{value}{unit} is out of range: {least} to {most}{unit}"))
 }
 
+fn rate(value: &str) -> Parsed<u32> {
+    let most = u64::from(*limits::LOG_RATE.end());
+    let rate = within(bytes(value)?, &(0..=most), " bytes in a second")?;
+    // It is within, and so fits.
+    Ok(u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
 fn seconds(value: &str) -> Parsed<Duration> {
     let most = limits::COMPILE_TIME.end().as_secs();
     Ok(Duration::from_secs(within(number(value)?, &(1..=most), " seconds")?))
@@ -319,6 +364,10 @@ mod tests {
             ),
             ("contexts=0", "0 is out of range: 1 to 4096"),
             ("contexts=100000", "100000 is out of range: 1 to 4096"),
+            (
+                "log-rate=2MiB",
+                "2097152 bytes in a second is out of range: 0 to 1048576 bytes in a second",
+            ),
             ("children=65001", "65001 is out of range: 0 to 65000"),
             ("actors=0", "0 is out of range: 1 to 1000000"),
             ("cores=0", "0 is out of range: 0.001 to 1024"),
@@ -376,8 +425,33 @@ mod tests {
                 host: host.into(),
                 guest: guest.into(),
                 writable,
+                quota: None,
+                open: None,
             };
             assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_directory_may_be_granted_on_terms() {
+        let parsed = |text: &str| Dir::parse(text).map(|dir| (dir.host, dir.guest, dir.writable, dir.quota, dir.open));
+        let dir = |guest: &str, writable, quota, open| Ok(("/tmp".into(), guest.to_owned(), writable, quota, open));
+        assert_eq!(parsed("/tmp:rw,quota=64MiB"), dir("/tmp", true, Some(64 << 20), None));
+        assert_eq!(parsed("/tmp:/d:rw,open=9,quota=0"), dir("/d", true, Some(0), Some(9)));
+        assert_eq!(parsed("/tmp,open=9"), dir("/tmp", false, None, Some(9)));
+        assert_eq!(parsed("/tmp:/a,b:rw,quota=1"), dir("/a,b", true, Some(1), None));
+        for (text, says) in [
+            ("/tmp,quota=1", "add `:rw`"),
+            ("/tmp:rw,quota=1,quota=2", "there twice"),
+            ("/tmp:rw,quota=many", "not a unit"),
+            ("/tmp,open=-1", "not a number"),
+            (",open=1", "expected HOST"),
+        ] {
+            assert!(
+                Dir::parse(text).is_err_and(|why| why.contains(says)),
+                "{text}: {:?}",
+                Dir::parse(text)
+            );
         }
     }
 
@@ -398,6 +472,7 @@ mod tests {
         assert_eq!("memory=1MiB".parse(), Ok(Bound::Memory(1 << 20)));
         assert_eq!("contexts=3".parse(), Ok(Bound::Contexts(3)));
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
+        assert_eq!("log-rate=1KiB".parse(), Ok(Bound::LogRate(1024)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
         assert_eq!("unread=1MiB".parse(), Ok(Bound::Unread(1 << 20)));
         assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));

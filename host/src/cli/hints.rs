@@ -6,10 +6,26 @@ use ciborium::Value;
 use steading::{ActorId, EndpointInfo, EndpointKind, Error, ErrorKind};
 
 use super::ActorArgs;
+use super::capabilities::{COMPONENT, DIRECTORY, QUOTA, VARIABLE, WRITABLE, Way};
 use super::endpoints;
 use super::failure::Failure;
 use super::manifest::Actor;
 use super::values;
+
+/// No option and no line of a manifest takes endpoints away, so none gives them.
+const ENDPOINTS: &str =
+    "who starts an actor grants its endpoints, with `Spec::endpoints`; all of them if it says nothing";
+
+/// What an actor was granted, as far as a failure may be for the want of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Granted {
+    pub(crate) directories: usize,
+    /// Those of them it may write.
+    pub(crate) writable: usize,
+    /// Those of them that have a quota.
+    pub(crate) bounded: usize,
+    pub(crate) variables: usize,
+}
 
 /// As [`explain`], for actors whose grants are in a file.
 pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[Actor]) -> Failure {
@@ -17,34 +33,36 @@ pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[Actor]) 
         // One that an actor started has what that was granted, at most; the file does not name it.
         let source = error.source_actor();
         let named = |id: &ActorId| actors.iter().find(|actor| *actor.name == *id.name);
-        let granted = source.and_then(named).map_or((0, 0), Actor::granted);
-        in_manifest(error, granted).map(|line| format!("in {}, {line}", path.display()))
+        let granted = source.and_then(named).map_or(Granted::default(), Actor::granted);
+        in_manifest(error, granted, path)
     })
 }
 
-/// The line that would have helped.
-fn in_manifest(error: &Error, (directories, variables): (usize, usize)) -> Option<String> {
-    let text = error.to_string();
-    let of_all = text.contains("this host may have");
-    Some(match error.kind() {
+/// The line that would have helped, and the option that would without a file.
+fn in_manifest(error: &Error, granted: Granted, path: &Path) -> Option<String> {
+    let path = path.display();
+    if let Some((why, way)) = denial(error, granted) {
+        let Way { line, option } = way;
+        return Some(format!(
+            "{why}; in {path}, `{line}` of the actor grants it (without a manifest, `{option}`)"
+        ));
+    }
+    let of_all = error.to_string().contains("this host may have");
+    let line = match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
-            "memory" | "contexts" | "children" | "actors" | "unread" => format!("`{limit} = …` below [limits] sets it"),
+            "memory" | "contexts" | "children" => format!("`{limit} = …` of the actor, or below [limits], sets it"),
+            "actors" | "unread" => format!("`{limit} = …` below [limits] sets it"),
             "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
             "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
             "budget-actors" => "`budget = { actors = … }` of the actor sets it".to_owned(),
             _ => return of_limit(&limit),
         },
+        ErrorKind::NotGranted => return Some(ENDPOINTS.to_owned()),
         ErrorKind::Killed => "`grace = …` gives a cancelled task longer to end by itself".to_owned(),
-        ErrorKind::SpawnFailed if text.contains("was granted to") => {
-            "`components = [\"…\"]` of the actor lets it run one".to_owned()
-        }
-        ErrorKind::EndpointError | ErrorKind::Panic => match of_grants(&text, directories, variables)? {
-            hint if hint.contains("variable") => "`env = { NAME = \"…\" }` of the actor sets one".to_owned(),
-            _ => "`dirs = [\"HOST[:GUEST][:ro|:rw]\"]` of the actor grants a directory".to_owned(),
-        },
         _ => return None,
-    })
+    };
+    Some(format!("in {path}, {line}"))
 }
 
 /// What was asked for.
@@ -72,13 +90,22 @@ fn advised(failure: Failure, advice: impl FnOnce(&Error) -> Option<String>) -> F
 }
 
 fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
+    let granted = Granted {
+        directories: asked.actor.dir.len(),
+        writable: asked.actor.dir.iter().filter(|dir| dir.writable).count(),
+        bounded: asked.actor.dir.iter().filter(|dir| dir.quota.is_some()).count(),
+        variables: asked.actor.env.len(),
+    };
+    if let Some((why, Way { option, line })) = denial(error, granted) {
+        return Some(format!(
+            "{why}; `{option}` grants it (in a manifest, `{line}` of the actor)"
+        ));
+    }
     match error.kind() {
         ErrorKind::PayloadMismatch => Some(mismatch(asked)),
         ErrorKind::Limit(limit) => of_limit(&limit),
+        ErrorKind::NotGranted => Some(ENDPOINTS.to_owned()),
         ErrorKind::Killed => Some("`--grace MS` gives a cancelled task longer to end by itself".to_owned()),
-        ErrorKind::EndpointError | ErrorKind::Panic => {
-            of_grants(&error.to_string(), asked.actor.dir.len(), asked.actor.env.len())
-        }
         _ => None,
     }
 }
@@ -95,7 +122,10 @@ fn mismatch(asked: &Asked<'_>) -> String {
 fn of_limit(limit: &str) -> Option<String> {
     Some(match limit {
         "memory" | "contexts" | "children" | "actors" | "unread" | "budget-memory" | "budget-actors" => {
-            format!("`--limit {limit}=…` sets it; `steading doctor` shows what it can be raised to")
+            let line = in_file(limit);
+            format!(
+                "`--limit {limit}=…` sets it (in a manifest, `{line}`); `steading doctor` shows what it can be raised to"
+            )
         }
         "cpu" => "a long computation has to wait now and then, as by `sleep(Duration::from_millis(1)).await`; \
                   no option raises this"
@@ -105,22 +135,64 @@ fn of_limit(limit: &str) -> Option<String> {
     })
 }
 
+/// Where a manifest sets what `--limit` calls by this name.
+fn in_file(limit: &str) -> String {
+    match limit.strip_prefix("budget-") {
+        Some(of_all_below) => format!("budget = {{ {of_all_below} = … }}"),
+        None => format!("limits.{limit} = …"),
+    }
+}
+
+/// What was denied, in a sentence, and what would have granted it.
+fn denial(error: &Error, granted: Granted) -> Option<(&'static str, Way)> {
+    let text = error.to_string();
+    match error.kind() {
+        ErrorKind::SpawnFailed => of_children(&text),
+        ErrorKind::EndpointError | ErrorKind::Panic => of_grants(&text, granted),
+        _ => None,
+    }
+}
+
+/// The host's words for what an actor cannot hand on to those it starts.
+fn of_children(message: &str) -> Option<(&'static str, Way)> {
+    let says = |words: &str| message.contains(words);
+    if says("no such component") || says("no component") || says("may not run") {
+        return Some((
+            "an actor starts no component but its own unless it is granted",
+            COMPONENT,
+        ));
+    }
+    if says("the parent may only read it") {
+        return Some(("it was granted to be read only", WRITABLE));
+    }
+    says("the parent does not have it").then_some(("an actor can hand on what it was granted", DIRECTORY))
+}
+
 /// The system's words for what is not there or not allowed, as guests see them.
-fn of_grants(message: &str, directories: usize, variables: usize) -> Option<String> {
+fn of_grants(message: &str, granted: Granted) -> Option<(&'static str, Way)> {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let files = [
-        "pre-opened file descriptor",
-        "(os error 2)",
-        "(os error 44)",
-        "(os error 63)",
-        "(os error 76)",
-    ];
-    let option = "`--dir HOST[:GUEST][:ro|:rw]` grants one";
-    match (directories, variables) {
-        (0, _) if says(&files) => Some(format!("this actor was granted no directory; {option}")),
-        (_, _) if says(&files[..1]) => Some(format!("it lies in no directory that this actor was granted; {option}")),
-        (_, 0) if says(&["environment variable not found", "NotPresent"]) => {
-            Some("this actor was granted no variable; `--env NAME[=VALUE]` grants one".to_owned())
+    // As Rust shows an error, and as it shows one that was unwrapped.
+    let is_any = |codes: &[u8]| {
+        let shown = |code| [format!("(os error {code})"), format!("Os {{ code: {code},")];
+        codes.iter().flat_map(shown).any(|shown| message.contains(&shown))
+    };
+    let is_outside = says(&["pre-opened file descriptor"]);
+    let (is_absent, is_forbidden) = (is_any(&[2, 44, 76]), is_any(&[63, 69]));
+    match granted {
+        Granted { directories: 0, .. } if is_outside || is_absent || is_forbidden => {
+            Some(("this actor was granted no directory", DIRECTORY))
+        }
+        _ if is_outside => Some(("it lies in no directory that this actor was granted", DIRECTORY)),
+        Granted { writable: 0, .. } if is_forbidden => {
+            Some(("this actor may only read the directories it was granted", WRITABLE))
+        }
+        // That a stream could not be written to is all that a guest's C library knows of a full disk.
+        Granted { bounded: 1.., .. } if is_any(&[29]) => {
+            Some(("a directory it was granted may have reached its quota", QUOTA))
+        }
+        _ if is_any(&[19, 51]) => Some(("a directory it was granted is full, or its quota is", QUOTA)),
+        Granted { variables: 0, .. } if says(&["environment variable not found", "NotPresent"]) => {
+            Some(("this actor was granted no variable", VARIABLE))
         }
         _ => None,
     }
@@ -134,7 +206,11 @@ mod tests {
     fn a_file_that_is_not_there_may_be_one_that_was_not_granted() {
         let missing = "No such file or directory (os error 44)";
         let outside = "failed to find a pre-opened file descriptor through which \"/x\" could be opened";
-        let hint = |message, directories| of_grants(message, directories, 0).unwrap_or_default();
+        let readable = |directories| Granted {
+            directories,
+            ..Granted::default()
+        };
+        let hint = |message, directories| of_grants(message, readable(directories)).map_or("", |(why, _)| why);
         assert!(
             hint(missing, 0).contains("granted no directory"),
             "{}",
@@ -147,13 +223,38 @@ mod tests {
         );
         assert!(hint(outside, 1).contains("in no directory"), "{}", hint(outside, 1));
         assert_eq!(hint(missing, 1), "", "it is simply not there");
-        assert!(hint("environment variable not found", 0).contains("--env"));
+        assert_eq!(
+            hint("Operation not permitted (os error 63)", 1),
+            "this actor may only read the directories it was granted"
+        );
+        assert_eq!(
+            hint("environment variable not found", 0),
+            "this actor was granted no variable"
+        );
         assert_eq!(hint("no more tea", 0), "");
+    }
+
+    #[test]
+    fn what_cannot_be_handed_on_says_what_to_grant() {
+        let option = |message| of_children(message).map(|(_, way)| way.option);
+        assert_eq!(
+            option("no such component `x`; the host knows: none"),
+            Some(COMPONENT.option)
+        );
+        assert_eq!(
+            option("directory `/a`: the parent may only read it"),
+            Some(WRITABLE.option)
+        );
+        let absent = "directory `/a`: the parent does not have it; grant it to the parent first";
+        assert_eq!(option(absent), Some(DIRECTORY.option));
+        assert_eq!(option("its name has control characters"), None);
     }
 
     #[test]
     fn a_limit_that_can_be_set_says_how() {
         assert!(of_limit("children").is_some_and(|hint| hint.contains("--limit children=")));
+        assert!(of_limit("memory").is_some_and(|hint| hint.contains("`limits.memory = …`")));
+        assert!(of_limit("budget-actors").is_some_and(|hint| hint.contains("`budget = { actors = … }`")));
         assert!(of_limit("cpu").is_some_and(|hint| hint.contains("await")));
         assert_eq!(of_limit("stack"), None);
     }

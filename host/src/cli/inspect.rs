@@ -3,17 +3,20 @@
 use serde_json::json;
 use steading::{Code, EndpointInfo, EndpointKind, EndpointSchema, Host, HostBuilder, Payloads};
 
-use super::InspectArgs;
 use super::build;
 use super::endpoints::signature;
 use super::failure::{Exit, Failure, Result};
 use super::output::{Output, bytes, table};
 use super::signals::Interrupts;
+use super::{InspectArgs, app, capabilities, plan};
 
 pub(crate) fn run(args: &InspectArgs, output: Output, interrupts: &Interrupts) -> Result<Exit> {
-    let guest = build::guest(&args.path, output, interrupts)?;
     // Room for the one instance that is asked what it offers; a whole pool takes 40 ms to set up.
     let (_runtime, host) = lone_host(Host::builder().max_actors(16))?;
+    if let Some(manifest) = app::manifest_at(&args.path) {
+        return plan::run(&manifest, &host, output, interrupts);
+    }
+    let guest = build::guest(&args.path, output, interrupts)?;
     let code = host.inspect(&guest.wasm)?;
     let path = guest.wasm.display().to_string();
     match output.json {
@@ -42,7 +45,10 @@ fn as_text(path: &str, code: &Code) -> String {
     text.push_str("\n\nEndpoints");
     text.extend(description.endpoints.iter().map(endpoint_text));
     text.push_str(&section("Imports", &imports(code)));
-    text.push_str(&section("Could make use of, if granted", code.capabilities()));
+    let wants = capabilities::as_text(code.wants());
+    text.push_str(&format!(
+        "\n\nCould make use of, if granted (by option, by manifest)\n{wants}"
+    ));
     text
 }
 
@@ -161,7 +167,7 @@ fn as_json(path: &str, code: &Code) -> serde_json::Value {
         "endpoints": description.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         "imports": code.imports(),
         "unknown_imports": code.unknown_imports(),
-        "capabilities": code.capabilities(),
+        "capabilities": capabilities::as_json(code.wants()),
     })
 }
 

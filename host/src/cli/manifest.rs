@@ -13,6 +13,8 @@ use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 
 use super::failure::{Failure, Result};
 use super::grants::{Bound, ClockChoice, Dir, ProfileChoice, Variable, WorkersChoice, check_dir};
+use super::hints::Granted;
+use super::stdio::Stdios;
 
 /// The file's name, where a folder is given.
 pub(crate) const FILE: &str = "steading.toml";
@@ -29,10 +31,10 @@ pub(crate) struct Manifest {
     profile: Option<Parsed<ProfileChoice>>,
     /// Of each actor, as `--limit`.
     #[serde(default)]
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// Of all actors together.
     #[serde(default)]
-    total: Shares,
+    pub(crate) total: Shares,
     /// By the names under which actors start them.
     #[serde(default)]
     pub(crate) components: BTreeMap<String, PathBuf>,
@@ -52,21 +54,22 @@ enum Strategy {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Limits {
-    memory: Option<Amount>,
-    contexts: Option<Amount>,
-    children: Option<Amount>,
-    actors: Option<Amount>,
-    unread: Option<Amount>,
+pub(crate) struct Limits {
+    pub(crate) memory: Option<Amount>,
+    pub(crate) contexts: Option<Amount>,
+    pub(crate) children: Option<Amount>,
+    pub(crate) log_rate: Option<Amount>,
+    pub(crate) actors: Option<Amount>,
+    pub(crate) unread: Option<Amount>,
 }
 
 /// A budget.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Shares {
-    memory: Option<Amount>,
-    actors: Option<Amount>,
-    cores: Option<Amount>,
+pub(crate) struct Shares {
+    pub(crate) memory: Option<Amount>,
+    pub(crate) actors: Option<Amount>,
+    pub(crate) cores: Option<Amount>,
 }
 
 /// An actor of the root's, and what it is granted.
@@ -80,23 +83,26 @@ pub(crate) struct Actor {
     #[serde(default)]
     pub(crate) args: Vec<String>,
     #[serde(default)]
-    dirs: Vec<String>,
+    pub(crate) dirs: Vec<String>,
     #[serde(default)]
-    env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Variables of the user's that are handed on.
     #[serde(default)]
-    inherit_env: Vec<String>,
+    pub(crate) inherit_env: Vec<String>,
     /// Components it, and what it starts, may run; none but its own if absent.
     #[serde(default)]
-    components: Vec<String>,
-    memory: Option<Amount>,
-    children: Option<u32>,
+    pub(crate) components: Vec<String>,
+    pub(crate) memory: Option<Amount>,
+    pub(crate) contexts: Option<Amount>,
+    pub(crate) log_rate: Option<Amount>,
+    pub(crate) children: Option<u32>,
     #[serde(default)]
-    budget: Shares,
-    clock: Option<Parsed<ClockChoice>>,
-    seed: Option<u64>,
-    log: Option<Level>,
-    restart: Option<RestartTable>,
+    pub(crate) budget: Shares,
+    pub(crate) clock: Option<Parsed<ClockChoice>>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) log: Option<Level>,
+    pub(crate) stdio: Option<Stdios>,
+    pub(crate) restart: Option<RestartTable>,
 }
 
 fn main() -> String {
@@ -105,7 +111,7 @@ fn main() -> String {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Level {
+pub(crate) enum Level {
     Error,
     Warn,
     Info,
@@ -115,8 +121,8 @@ enum Level {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RestartTable {
-    when: When,
+pub(crate) struct RestartTable {
+    pub(crate) when: When,
     times: Option<u32>,
     within: Option<Parsed<Span>>,
     /// The second wait, and the longest.
@@ -125,7 +131,7 @@ struct RestartTable {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum When {
+pub(crate) enum When {
     Transient,
     Permanent,
 }
@@ -143,7 +149,7 @@ impl<'de, T: FromStr<Err = String>> Deserialize<'de> for Parsed<T> {
 
 /// A number, or a text such as `64MiB`.
 #[derive(Debug)]
-struct Amount(String);
+pub(crate) struct Amount(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -227,6 +233,7 @@ impl Manifest {
             ("memory", &limits.memory),
             ("contexts", &limits.contexts),
             ("children", &limits.children),
+            ("log-rate", &limits.log_rate),
             ("actors", &limits.actors),
             ("unread", &limits.unread),
         ];
@@ -272,16 +279,21 @@ impl Actor {
             spec = spec.env(name, value);
         }
         spec = self.args.iter().fold(spec, Spec::arg);
-        if let Some(memory) = &self.memory
-            && let Bound::Memory(bytes) = bound(&about, "memory", memory)?
-        {
-            spec = spec.memory(bytes);
+        for (name, amount) in [
+            ("memory", &self.memory),
+            ("contexts", &self.contexts),
+            ("log-rate", &self.log_rate),
+        ] {
+            if let Some(amount) = amount {
+                spec = bound(&about, name, amount)?.limit(spec);
+            }
         }
         spec.budget = self.budget.budget(&format!("{about}: budget"))?;
         spec.children = self.children;
         spec.clock = self.clock.map(|clock| clock.0.0);
         spec.seed = self.seed;
         spec.log_level = self.log.map(Level::level);
+        spec = self.stdio.unwrap_or_default().apply(spec);
         Ok(match &self.restart {
             Some(table) => spec.restart(table.restart()),
             None => spec,
@@ -303,9 +315,15 @@ impl Actor {
         set.chain(handed_on).collect()
     }
 
-    /// How many directories and variables it was granted.
-    pub(crate) fn granted(&self) -> (usize, usize) {
-        (self.dirs.len(), self.env.len() + self.inherit_env.len())
+    /// What it was granted, as far as a failure may be for the want of it.
+    pub(crate) fn granted(&self) -> Granted {
+        let dirs = || self.dirs.iter().filter_map(|dir| Dir::parse(dir).ok());
+        Granted {
+            directories: self.dirs.len(),
+            writable: dirs().filter(|dir| dir.writable).count(),
+            bounded: dirs().filter(|dir| dir.quota.is_some()).count(),
+            variables: self.env.len() + self.inherit_env.len(),
+        }
     }
 }
 

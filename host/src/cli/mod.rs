@@ -8,6 +8,7 @@
 mod app;
 mod build;
 mod call;
+mod capabilities;
 mod doctor;
 mod endpoints;
 mod failure;
@@ -19,9 +20,11 @@ mod new;
 #[cfg(test)]
 mod noise;
 mod output;
+mod plan;
 mod run;
 mod session;
 mod signals;
+mod stdio;
 mod telemetry;
 mod tree;
 mod values;
@@ -35,6 +38,7 @@ use failure::{Exit, Failure, Result};
 use grants::{Bound, ClockChoice, Dir, NamedComponent, ProfileChoice, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
+use stdio::StdioChoice;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -157,10 +161,12 @@ struct NewArgs {
     path: PathBuf,
 }
 
-/// Show what a component offers and what it needs.
+/// Show what a component offers and what it needs, and by which option or line of a manifest it is granted.
+///
+/// Of a manifest: what each of its actors is given, and what its component asks for beyond that.
 #[derive(Debug, Args)]
 struct InspectArgs {
-    /// A component, or the folder of a guest crate.
+    /// A component, the folder of a guest crate, or a manifest (`steading.toml`).
     path: PathBuf,
 }
 
@@ -181,19 +187,25 @@ struct ActorArgs {
     /// A component; or the folder of a guest crate, which is built first; or, for `run`, a manifest
     /// (`steading.toml`), which says all else.
     path: PathBuf,
-    /// Grant a directory, as HOST[:GUEST][:ro|:rw]; read-only by default, seen by the actor under the
-    /// path given.
+    /// Grant a directory, as HOST[:GUEST][:ro|:rw][,quota=BYTES][,open=N]; read-only by default, seen by the actor
+    /// under the path given. With a quota, what the actor adds to it is bounded (each file counts as 1 KiB more);
+    /// `open` bounds the files in it that may be open at once.
     #[arg(short, long, value_name = "DIR")]
     dir: Vec<Dir>,
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set a limit; the defaults are memory=64MiB, contexts=256, children=64, unread=16MiB (of each actor), actors=1024 (of
-    /// all), budget-memory=256MiB, budget-actors=1000 (of the actor and all it starts; also cores=0.5, which are
-    /// as many as there are by default), compile-time=10 (seconds) and compile-memory=1GiB (of each component
-    /// that is not in the cache).
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// Set limits; the defaults are memory=64MiB, contexts=256, children=64, unread=16MiB, log-rate=64KiB (of each
+    /// actor; the last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the
+    /// actor and all it starts; also cores=0.5, which are as many as there are by default), compile-time=10 (seconds)
+    /// and compile-memory=1GiB (of each component that is not in the cache).
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     limit: Vec<Bound>,
+    /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as
+    /// --log-level says), `null`, or `capture`: the last 64 KiB are kept, and their end is shown if the actor fails;
+    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`.
+    #[arg(long, value_name = "[STREAM=]POLICY")]
+    stdio: Vec<StdioChoice>,
     /// How well actors can tell the time: `real`, `coarse` (to the millisecond, the default), or `frozen` while
     /// they compute.
     #[arg(long, value_name = "CLOCK")]

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure, Result};
+use super::stdio::Captures;
 use super::values::Json;
 use super::{Color, Global};
 
@@ -48,6 +49,14 @@ impl Output {
     pub(crate) fn object(self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(io::Error::other)?;
         self.line(&text)
+    }
+
+    /// What was kept of an actor's standard streams, for programs; people asked for it to be kept, and not shown.
+    pub(crate) fn captured(self, captures: &Captures) -> Result<()> {
+        match captures.describe().filter(|_| self.json) {
+            Some(captured) => self.object(&serde_json::json!({ "captured": captured })),
+            None => Ok(()),
+        }
     }
 
     /// A line about what goes on. Not worth failing for.

@@ -12,6 +12,7 @@ use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
 use super::session::Lone;
 use super::signals::Interrupts;
+use super::stdio::Captures;
 use super::values::{self, Json};
 
 pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Result<Exit> {
@@ -22,13 +23,15 @@ pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Resu
     let endpoint = endpoints::find(&session.code, &args.endpoint)?.clone();
     let payload = endpoints::run_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &args.args);
+    let captures = Captures::of(&spec);
     let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload).await);
     let asked = Asked {
         endpoint: &endpoint,
         payload: &payload,
         actor: &args.actor,
     };
-    let (value, exit) = result.map_err(|failure| explain(failure, &asked))?;
+    let (value, exit) = result.map_err(|failure| captures.explain(explain(failure, &asked)))?;
+    output.captured(&captures)?;
     print(&value, output)?;
     Ok(exit)
 }

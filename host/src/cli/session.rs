@@ -92,6 +92,7 @@ impl Lone {
         spec.budget = args.limit.iter().fold(spec.budget, |budget, bound| bound.share(budget));
         spec.clock = args.clock.map(|choice| choice.0);
         spec.seed = args.seed;
+        spec = args.stdio.iter().fold(spec, |spec, choice| choice.apply(spec));
         args.env
             .iter()
             .fold(spec, |spec, variable| spec.env(&variable.0, &variable.1))

@@ -109,21 +109,50 @@ fn counted(actors: usize, how: &str) -> String {
     }
 }
 
+/// What of each limit was used, by name. Of several actors, the most that one of them had.
 fn stats_table(totals: &[Totals]) -> String {
-    let heading = ["actor", "actors", "contexts", "turns", "cpu", "memory", "restarts"];
+    let heading = [
+        "actor",
+        "actors",
+        "contexts",
+        "at once",
+        "children",
+        "memory",
+        "turns",
+        "cpu",
+        "log",
+        "suppressed",
+        "restarts",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(totals.iter().map(|totals| {
         vec![
             totals.name.clone(),
             totals.actors.to_string(),
             totals.contexts.to_string(),
+            format!("{}/{}", totals.contexts_most, totals.contexts_limit),
+            format!("{}/{}", totals.children_most, totals.children_limit),
+            memory(totals),
             totals.turns.to_string(),
             format!("{:.1?}", totals.cpu),
-            bytes(totals.memory),
+            bytes(totals.log_bytes),
+            bytes(totals.log_dropped_bytes),
             totals.restarts.to_string(),
         ]
     }));
     table(&rows)
+}
+
+/// `12/64 MiB`, or as it comes where the units differ.
+fn memory(totals: &Totals) -> String {
+    if totals.memory_limit == 0 {
+        return bytes(totals.memory);
+    }
+    let (used, limit) = (bytes(totals.memory), bytes(totals.memory_limit));
+    match (used.split_once(' '), limit.split_once(' ')) {
+        (Some((used, unit)), Some((limit, other))) if unit == other => format!("{used}/{limit} {unit}"),
+        _ => format!("{used}/{limit}"),
+    }
 }
 
 fn stats_object(totals: &[Totals]) -> Value {
@@ -133,9 +162,17 @@ fn stats_object(totals: &[Totals]) -> Value {
             "actors": totals.actors,
             "alive": totals.alive,
             "contexts": totals.contexts,
+            "contexts_most": totals.contexts_most,
+            "contexts_limit": totals.contexts_limit,
+            "children_most": totals.children_most,
+            "children_limit": totals.children_limit,
             "turns": totals.turns,
             "cpu_seconds": totals.cpu.as_secs_f64(),
             "memory": totals.memory,
+            "memory_limit": totals.memory_limit,
+            "log_bytes": totals.log_bytes,
+            "log_dropped_lines": totals.log_dropped_lines,
+            "log_dropped_bytes": totals.log_dropped_bytes,
             "restarts": totals.restarts,
         })
     };
@@ -160,8 +197,12 @@ fn actor(actor: &ActorStatus) -> Value {
         "endpoints": actor.endpoints,
         "contexts": actor.contexts.iter().map(context).collect::<Vec<_>>(),
         "contexts_ever": actor.contexts_ever,
+        "contexts_most": actor.contexts_most,
+        "contexts_limit": actor.contexts_limit,
         "tasks": actor.tasks.iter().map(task).collect::<Vec<_>>(),
         "children": actor.children.iter().map(|child| child.uuid.to_string()).collect::<Vec<_>>(),
+        "children_most": actor.children_most,
+        "children_limit": actor.children_limit,
         "memory": actor.memory,
         "memory_limit": actor.memory_limit,
         "turns": actor.turns,
@@ -170,6 +211,10 @@ fn actor(actor: &ActorStatus) -> Value {
         "timer_seconds": actor.timer.map(|timer| timer.as_secs_f64()),
         "restarts": actor.restarts,
         "inbox_bytes": actor.inbox_bytes,
+        "log_bytes": actor.log_bytes,
+        "log_rate": actor.log_rate,
+        "log_dropped_lines": actor.log_dropped_lines,
+        "log_dropped_bytes": actor.log_dropped_bytes,
     })
 }
 
@@ -196,4 +241,23 @@ fn task(task: &TaskStatus) -> Value {
         "canceller": task.canceller.as_ref().map(ToString::to_string),
         "waits": task.waits.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_shown_against_its_limit() {
+        let shown = |used, memory_limit| {
+            memory(&Totals {
+                memory: used,
+                memory_limit,
+                ..Totals::default()
+            })
+        };
+        assert_eq!(shown(12 << 20, 64 << 20), "12/64 MiB");
+        assert_eq!(shown(512 << 10, 64 << 20), "512 KiB/64 MiB");
+        assert_eq!(shown(0, 0), "0 B");
+    }
 }

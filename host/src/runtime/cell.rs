@@ -120,6 +120,7 @@ impl Cell {
             effects: VecDeque::new(),
             asleep_until: 0,
         };
+        let lines = super::log::LogBudget::new(grants.log_rate);
         let counted = Counted::new(runtime.clone(), admitted);
         let born = runtime.clock.now();
         let cell = Arc::new(Self {
@@ -134,7 +135,7 @@ impl Cell {
             state: Mutex::new(state),
             wake_at: AtomicU64::new(NO_DEADLINE),
             native,
-            lines: super::log::LogBudget::default(),
+            lines,
             life: Mutex::new(Some(counted)),
             panic: OnceLock::new(),
         });
@@ -365,6 +366,11 @@ impl Cell {
         });
     }
 
+    /// What has become of its log lines.
+    pub(crate) fn logged(&self) -> super::log::Logged {
+        self.lines.logged()
+    }
+
     /// Of a root that has ended: the panic of an exit hook, of which there is nobody above to tell.
     pub(crate) fn panicked(&self) -> Option<Error> {
         self.panic.get().cloned().map(Error::from)
@@ -492,8 +498,9 @@ impl Cell {
         }
     }
 
-    fn spawn_child(&self, nursery: Key, spec: Spec) -> Result<PortalKey, BoxedError> {
+    fn spawn_child(&self, nursery: Key, mut spec: Spec) -> Result<PortalKey, BoxedError> {
         let prepared = self.prepare(&spec)?;
+        prepared.count_on(&mut spec);
         let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
         let now = self.now();
         let mut state = self.lock();

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
-use steading_types::{BoxedError, Budget, Clock, ComponentRef, Description, Directory, ErrorKind, Key, Level, Spec};
+use steading_types::{
+    BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, Key, Level, Spec,
+};
 
 use super::account::{Account, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::log::{drives_terminals, escape};
+use super::quota::Quota;
 use super::{Admitted, Launch, driver};
 use crate::capacity::{Capacity, Shortage};
-use crate::config::Stdio;
+use crate::config::{Stdio, Streams};
+use crate::limits::{CONTEXTS, LOG_RATE};
 
 /// Actors below one another (design 5).
 pub(crate) const DEPTH: u32 = 16;
@@ -23,7 +27,7 @@ pub(crate) struct Grants {
     pub(crate) directories: Vec<GrantedDir>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) stdio: Stdio,
+    pub(crate) stdio: Streams,
     /// Bytes of linear memory.
     pub(crate) memory: u64,
     /// The most verbose of its log lines that are kept.
@@ -40,6 +44,10 @@ pub(crate) struct Grants {
     pub(crate) seed: Option<u64>,
     /// Children it may have alive at once, and each of them in turn; as many as the host allows if `None`.
     pub(crate) children: Option<u32>,
+    /// Contexts it may have alive at once.
+    pub(crate) contexts: usize,
+    /// Bytes it may log in a second.
+    pub(crate) log_rate: u32,
 }
 
 /// An open directory, and what it is called inside.
@@ -48,6 +56,8 @@ pub(crate) struct GrantedDir {
     pub(crate) dir: Arc<Dir>,
     pub(crate) path: String,
     pub(crate) writable: bool,
+    /// What it may grow by, if that is bounded.
+    pub(crate) quota: Option<Arc<Quota>>,
 }
 
 /// A child that can be started.
@@ -76,6 +86,15 @@ impl Prepared {
         self
     }
 
+    /// Has whoever is started by this spec again count on with what this one uses.
+    pub(crate) fn count_on(&self, spec: &mut Spec) {
+        for (wanted, granted) in spec.directories.iter_mut().zip(&self.grants.directories) {
+            if wanted.quota.is_some() || wanted.open.is_some() {
+                wanted.counted = Counted(granted.quota.clone().map(|quota| quota as _));
+            }
+        }
+    }
+
     /// Starts it. Its parent hears `ChildUp` or `ChildEnded`, whatever happens.
     pub(crate) fn start(self, parent: &Cell) {
         let runtime = parent.runtime.clone();
@@ -87,6 +106,7 @@ impl Prepared {
         limits.children = limits
             .children
             .min(self.grants.children.map_or(usize::MAX, |most| most as usize));
+        limits.contexts = self.grants.contexts;
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
         let cell = Cell::new(
             runtime.clone(),
@@ -164,7 +184,7 @@ impl Cell {
             directories: directories.collect::<Result<_, _>>()?,
             args: spec.args.clone(),
             env: spec.env.clone(),
-            stdio: mine.stdio,
+            stdio: self.streams_of(spec)?,
             memory: spec.memory.unwrap_or(mine.memory).min(mine.memory),
             log_level: spec.log_level.map_or(mine.log_level, |level| level.min(mine.log_level)),
             ambient: is_native && mine.ambient,
@@ -174,7 +194,53 @@ impl Cell {
             clock: spec.clock.map_or(clock, |wanted| wanted.min(mine.clock)),
             seed: spec.seed,
             children: spec.children.into_iter().chain(mine.children).min(),
+            contexts: self.contexts_of(spec, is_native),
+            log_rate: self.log_rate_of(spec, is_native),
         })
+    }
+
+    /// An embedder's own actors bound themselves; no guest has more than its parent, nor than the hard maximum.
+    fn contexts_of(&self, spec: &Spec, is_native: bool) -> usize {
+        let options = &self.runtime.options;
+        let wanted = spec.contexts.map(|contexts| (contexts as usize).max(*CONTEXTS.start()));
+        match is_native {
+            true => wanted.unwrap_or(usize::MAX).min(options.native_limits.contexts),
+            false => wanted
+                .unwrap_or(options.limits.contexts)
+                .min(self.grants.contexts)
+                .min(*CONTEXTS.end()),
+        }
+    }
+
+    /// As for contexts; what an embedder's own actor may say is only a bound for its children's.
+    fn log_rate_of(&self, spec: &Spec, is_native: bool) -> u32 {
+        let default = match is_native {
+            true => self.grants.log_rate,
+            false => self.runtime.options.log_rate,
+        };
+        let wanted = spec.log_rate.unwrap_or(default);
+        wanted.min(self.grants.log_rate).min(*LOG_RATE.end())
+    }
+
+    fn streams_of(&self, spec: &Spec) -> Result<Streams, BoxedError> {
+        let mine = &self.grants.stdio;
+        Ok(Streams {
+            stdin: self.stream_of(spec, "input", spec.stdin.as_ref(), &mine.stdin)?,
+            stdout: self.stream_of(spec, "output", spec.stdout.as_ref(), &mine.stdout)?,
+            stderr: self.stream_of(spec, "error", spec.stderr.as_ref(), &mine.stderr)?,
+        })
+    }
+
+    /// What a child's stream is connected to. The host's own is only for whom its parent has it; anybody may write to
+    /// the log, and anybody may be silent.
+    fn stream_of(&self, spec: &Spec, name: &str, wanted: Option<&Stdio>, mine: &Stdio) -> Result<Stdio, BoxedError> {
+        match wanted {
+            Some(Stdio::Inherit) if !self.grants.ambient && *mine != Stdio::Inherit => {
+                let text = format!("its parent's standard {name} is not the host's, and so cannot be granted");
+                Err(self.refuse(spec, ErrorKind::SpawnFailed, text))
+            }
+            wanted => Ok(wanted.unwrap_or(mine).clone()),
+        }
     }
 
     /// The account the child is charged to: one of its own if it has a budget, and if it is the first guest below
@@ -283,6 +349,7 @@ impl Cell {
             let dir = Arc::new(dir.map_err(|error| refuse(error.to_string()))?);
             return Ok(GrantedDir {
                 dir,
+                quota: quota_of(wanted, None),
                 path,
                 writable: wanted.writable,
             });
@@ -309,6 +376,7 @@ impl Cell {
         };
         Ok(GrantedDir {
             dir,
+            quota: quota_of(wanted, held.quota.as_ref()),
             path,
             writable: wanted.writable,
         })
@@ -320,6 +388,18 @@ impl Cell {
             self.inbox.id().clone(),
             format!("cannot start actor `{}`: {why}", cut(&escape(&spec.name))),
         )
+    }
+}
+
+/// What the directory counts for: that of its parent's, unless it is to have less. One that is started again goes on
+/// with what the one before it has used.
+fn quota_of(wanted: &Directory, above: Option<&Arc<Quota>>) -> Option<Arc<Quota>> {
+    if let Some(counted) = wanted.counted.0.clone() {
+        return counted.downcast().ok();
+    }
+    match (wanted.quota, wanted.open) {
+        (None, None) => above.cloned(),
+        (bytes, open) => Some(Quota::new(above.cloned(), &wanted.child_path, bytes, open)),
     }
 }
 

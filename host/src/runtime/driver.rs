@@ -119,6 +119,7 @@ pub(crate) async fn drive<B: Body>(
         interrupter,
         frames: Vec::new(),
         timer: Timer::default(),
+        turns: 0,
         done: None,
     };
     let cell = driver.cell.clone();
@@ -184,6 +185,7 @@ async fn bury(cell: Arc<Cell>, fault: Stopped) {
         interrupter: Arc::new(NoBody),
         frames,
         timer,
+        turns: 0,
         done: None,
     };
     driver.die(fault);
@@ -220,6 +222,8 @@ struct Driver<B> {
     interrupter: Arc<dyn Interrupt>,
     frames: Vec<Delivery>,
     timer: Timer,
+    /// Turns since it has last waited.
+    turns: u32,
     done: Option<(Option<Box<BoxedError>>, Rung)>,
 }
 
@@ -229,7 +233,6 @@ const TURNS_IN_A_ROW: u32 = 32;
 impl<B: Body> Driver<B> {
     async fn run(&mut self) {
         let mut more = false;
-        let mut turns = 0;
         let mut woken = true;
         while self.done.is_none() {
             let now = self.cell.now();
@@ -242,8 +245,9 @@ impl<B: Body> Driver<B> {
             if self.body.is_some() && (more || due || B::EVERY_WAKE && woken || !events.is_empty()) {
                 more = self.turn(now, events).await;
                 woken = false;
-                turns = (turns + 1) % TURNS_IN_A_ROW;
-                if turns == 0 {
+                self.turns += 1;
+                if self.turns == TURNS_IN_A_ROW {
+                    self.turns = 0;
                     tokio::task::yield_now().await;
                 }
             }
@@ -333,13 +337,19 @@ impl<B: Body> Driver<B> {
             // Frames that came in the middle of a turn would be points that nobody can find again.
             return turn.await;
         }
+        // Polled at once once more, what only lets others run would take it that they have.
+        let mut was_polled = true;
         loop {
             let deadline = self.cell.next_core_deadline();
+            let go_on = poll_fn(|cx| match std::mem::take(&mut was_polled) {
+                true => Poll::Pending,
+                false => turn.as_mut().poll(cx),
+            });
             tokio::select! {
                 biased;
                 () = self.cell.inbox.control_readable() => {}
                 () = self.timer.until(&self.cell, deadline) => {}
-                result = &mut turn => return result,
+                result = go_on => return result,
             }
             self.cell.inbox.take_control(&mut self.frames);
             self.cell.absorb_control(&mut self.frames, self.cell.now());
@@ -350,6 +360,7 @@ impl<B: Body> Driver<B> {
             if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
                 return result;
             }
+            was_polled = true;
         }
     }
 
@@ -405,10 +416,16 @@ impl<B: Body> Driver<B> {
         let Some((deadline, crowded)) = self.cell.fall_asleep() else {
             return false;
         };
-        let Self { cell, timer, .. } = self;
-        let woken = poll_fn(|cx| match cell.inbox.poll_readable(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => timer.poll_until(cell, deadline, cx),
+        let Self { cell, timer, turns, .. } = self;
+        let woken = poll_fn(|cx| {
+            let woken = match cell.inbox.poll_readable(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => timer.poll_until(cell, deadline, cx),
+            };
+            if woken.is_pending() {
+                *turns = 0;
+            }
+            woken
         });
         if crowded.is_empty() {
             woken.await;
@@ -467,6 +484,10 @@ impl Timer {
     fn poll_until(&mut self, cell: &Cell, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         if deadline == NO_DEADLINE {
             return Poll::Pending;
+        }
+        // The executor's timers ring when a thread of its has nothing better to do.
+        if deadline <= cell.now() {
+            return Poll::Ready(());
         }
         let sleep = match &mut self.sleep {
             Some(sleep) if self.set_to <= deadline && !sleep.is_elapsed() => return Poll::Pending,

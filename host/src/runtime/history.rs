@@ -26,12 +26,28 @@ pub struct Totals {
     pub alive: u64,
     /// Contexts they have had, of both sides.
     pub contexts: u64,
+    /// The most contexts that one of them has had at once, of both sides.
+    pub contexts_most: u64,
+    /// The most contexts that one of them might have.
+    pub contexts_limit: u64,
+    /// The most children that one of them has had at once.
+    pub children_most: u64,
+    /// The most children that one of them might have.
+    pub children_limit: u64,
     /// Turns they took.
     pub turns: u64,
     /// Time their turns had a thread.
     pub cpu: Duration,
     /// The most bytes of linear memory that one of them has had.
     pub memory: u64,
+    /// The most bytes of linear memory that one of them might have; 0 of native actors.
+    pub memory_limit: u64,
+    /// Bytes of log.
+    pub log_bytes: u64,
+    /// Lines of log that were dropped, since there were too many.
+    pub log_dropped_lines: u64,
+    /// About as many bytes as these had.
+    pub log_dropped_bytes: u64,
     /// Restarts.
     pub restarts: u64,
 }
@@ -43,9 +59,17 @@ impl Totals {
             actors: 1,
             alive: u64::from(actor.end.is_none()),
             contexts: actor.contexts_ever,
+            contexts_most: actor.contexts_most,
+            contexts_limit: actor.contexts_limit,
+            children_most: actor.children_most,
+            children_limit: actor.children_limit,
             turns: actor.turns,
             cpu: actor.cpu,
             memory: actor.memory,
+            memory_limit: actor.memory_limit,
+            log_bytes: actor.log_bytes,
+            log_dropped_lines: actor.log_dropped_lines,
+            log_dropped_bytes: actor.log_dropped_bytes,
             // Each of them is one restart, however many there were before it.
             restarts: u64::from(actor.restarts > 0),
         }
@@ -58,6 +82,14 @@ impl Totals {
         self.turns += more.turns;
         self.cpu += more.cpu;
         self.memory = self.memory.max(more.memory);
+        self.memory_limit = self.memory_limit.max(more.memory_limit);
+        self.contexts_most = self.contexts_most.max(more.contexts_most);
+        self.contexts_limit = self.contexts_limit.max(more.contexts_limit);
+        self.children_most = self.children_most.max(more.children_most);
+        self.children_limit = self.children_limit.max(more.children_limit);
+        self.log_bytes += more.log_bytes;
+        self.log_dropped_lines += more.log_dropped_lines;
+        self.log_dropped_bytes += more.log_dropped_bytes;
         self.restarts += more.restarts;
     }
 }

@@ -12,46 +12,73 @@ use tracing::level_filters::LevelFilter;
 
 /// Bytes a line may have (design 5).
 pub(crate) const LINE_BYTES: usize = 8 << 10;
-/// Bytes an actor may say in a second.
-pub(crate) const BYTES_PER_SECOND: u64 = 64 << 10;
-/// Bytes it may have saved up for.
-pub(crate) const BURST: u64 = 256 << 10;
-/// Room there has to be after lines were dropped, so that not every other line tells of it.
-const REOPENS_AT: f64 = (BYTES_PER_SECOND / 4) as f64;
+/// Bytes an actor may say in a second, unless it is given another rate.
+pub(crate) const BYTES_PER_SECOND: u32 = 64 << 10;
 
-/// What an actor may still log.
+/// Bytes an actor of this rate may have saved up for: four seconds' worth, and one line at least.
+pub(crate) fn burst(rate: u32) -> u64 {
+    match rate {
+        0 => 0,
+        rate => (4 * u64::from(rate)).max(2 * LINE_BYTES as u64),
+    }
+}
+
+/// What an actor may still log, and what it has logged.
 #[derive(Debug)]
 pub(crate) struct LogBudget(Mutex<Bucket>);
 
+/// What became of all that an actor had to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logged {
+    /// Bytes that were written.
+    pub(crate) bytes: u64,
+    /// Lines that were dropped: too many.
+    pub(crate) dropped_lines: u64,
+    /// About as many bytes as these had.
+    pub(crate) dropped_bytes: u64,
+}
+
 #[derive(Debug)]
 struct Bucket {
+    rate: u32,
     room: f64,
     filled: Instant,
     /// Lines dropped that nobody was told of; while there are some, it is shut.
     dropped: u64,
+    ever: Logged,
 }
 
 impl Default for LogBudget {
     fn default() -> Self {
-        Self(Mutex::new(Bucket {
-            room: BURST as f64,
-            filled: Instant::now(),
-            dropped: 0,
-        }))
+        Self::new(BYTES_PER_SECOND)
     }
 }
 
 impl LogBudget {
+    /// For so many bytes in a second.
+    pub(crate) fn new(rate: u32) -> Self {
+        Self(Mutex::new(Bucket {
+            rate,
+            room: burst(rate) as f64,
+            filled: Instant::now(),
+            dropped: 0,
+            ever: Logged::default(),
+        }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Bucket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether any line may be written now. If not, this one counts as dropped.
-    fn admits(&self, now: Instant) -> bool {
+    /// Whether any line may be written now. If not, this one, of about so many bytes, counts as dropped.
+    fn admits(&self, len: usize, now: Instant) -> bool {
         let mut bucket = self.lock();
         bucket.fill(now);
-        let shut = bucket.dropped > 0 && bucket.room < REOPENS_AT;
-        bucket.dropped += u64::from(shut);
+        // Some room there has to be after lines were dropped, so that not every other line tells of it.
+        let shut = bucket.dropped > 0 && bucket.room < f64::from(bucket.rate) / 4.0;
+        if shut {
+            bucket.drop_line(len);
+        }
         !shut
     }
 
@@ -59,10 +86,11 @@ impl LogBudget {
     fn take(&self, len: usize) -> Option<u64> {
         let mut bucket = self.lock();
         if bucket.room < len as f64 {
-            bucket.dropped += 1;
+            bucket.drop_line(len);
             return None;
         }
         bucket.room -= len as f64;
+        bucket.ever.bytes += len as u64;
         Some(std::mem::take(&mut bucket.dropped))
     }
 
@@ -71,19 +99,32 @@ impl LogBudget {
         let dropped = std::mem::take(&mut self.lock().dropped);
         tell_dropped(id, dropped);
     }
+
+    /// What has become of all lines so far.
+    pub(crate) fn logged(&self) -> Logged {
+        self.lock().ever
+    }
 }
 
 impl Bucket {
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.room = (self.room + passed * BYTES_PER_SECOND as f64).min(BURST as f64);
+        self.room = (self.room + passed * f64::from(self.rate)).min(burst(self.rate) as f64);
         self.filled = now;
+    }
+
+    fn drop_line(&mut self, len: usize) {
+        self.dropped += 1;
+        self.ever.dropped_lines += 1;
+        self.ever.dropped_bytes += len as u64;
     }
 }
 
 fn tell_dropped(id: &ActorId, dropped: u64) {
     if dropped > 0 {
-        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{dropped} log lines dropped: too many");
+        let text =
+            format!("{dropped} log lines dropped: too many in a second (`--limit log-rate=…`, `Spec::log_rate`)");
+        tracing::warn!(target: "steading::guest", actor = %id.name, id = %id.uuid, "{text}");
     }
 }
 
@@ -109,7 +150,8 @@ pub(crate) fn write(
     fields: &[(String, String)],
 ) {
     // Before anything is formatted: what is dropped should cost little.
-    if !budget.admits(Instant::now()) {
+    let about = message.len() + target.len();
+    if !budget.admits(about, Instant::now()) {
         return;
     }
     let line = render(message, fields);
@@ -176,7 +218,7 @@ mod tests {
     #[test]
     fn beyond_the_burst_lines_are_dropped_and_counted() {
         let budget = LogBudget::default();
-        assert_eq!(budget.take(BURST as usize), Some(0));
+        assert_eq!(budget.take(burst(BYTES_PER_SECOND) as usize), Some(0));
         assert_eq!(budget.take(200_000), None);
         assert_eq!(budget.take(0), Some(1));
     }
@@ -185,11 +227,23 @@ mod tests {
     fn after_a_drop_there_has_to_be_room_for_a_while() {
         let budget = LogBudget::default();
         let begun = Instant::now();
-        assert_eq!(budget.take(BURST as usize), Some(0));
+        assert_eq!(budget.take(burst(BYTES_PER_SECOND) as usize), Some(0));
         assert_eq!(budget.take(1), None);
-        assert!(!budget.admits(begun + Duration::from_millis(200)));
-        assert!(budget.admits(begun + Duration::from_millis(300)));
+        assert!(!budget.admits(1, begun + Duration::from_millis(200)));
+        assert!(budget.admits(1, begun + Duration::from_millis(300)));
         assert_eq!(budget.take(100), Some(2));
+    }
+
+    #[test]
+    fn an_actor_has_the_rate_it_was_given_and_what_is_lost_is_counted() {
+        let slow = LogBudget::new(1 << 10);
+        assert_eq!(slow.take(16 << 10), Some(0), "a long line fits, however slow it is");
+        assert_eq!(slow.take(1), None);
+        let silent = LogBudget::new(0);
+        assert_eq!(silent.take(1), None);
+        assert!(!silent.admits(5, Instant::now() + Duration::from_mins(1)) || silent.take(5).is_none());
+        let logged = silent.logged();
+        assert_eq!((logged.bytes, logged.dropped_lines, logged.dropped_bytes), (0, 2, 6));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;
 pub(crate) mod native;
+pub(crate) mod quota;
 pub(crate) mod root;
 mod snapshot;
 mod story;
@@ -99,6 +100,8 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     /// Of actors that are Rust of the embedder.
     pub(crate) native_limits: Limits,
+    /// Bytes a guest may log in a second, unless its spec says otherwise.
+    pub(crate) log_rate: u32,
     /// What is done about tasks that wait in a circle.
     pub(crate) deadlocks: Deadlocks,
     /// Encode and decode every frame.

@@ -13,10 +13,10 @@ use super::cell::{Cell, new_inbox};
 use super::children::Grants;
 use super::driver::{Body, drive, guarded};
 use super::native::NativeBody;
-use crate::config::Stdio;
+use crate::config::Streams;
 
 /// Runs `body` as the main task of a new root, and returns when nothing of its tree is left.
-pub(crate) async fn run<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64, body: F) -> Result<T>
+pub(crate) async fn run<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Streams, memory: u64, body: F) -> Result<T>
 where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
@@ -31,7 +31,7 @@ where
     }
 }
 
-async fn run_alone<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64, body: F) -> Result<T>
+async fn run_alone<T, F>(runtime: &Arc<Runtime>, name: &str, stdio: Streams, memory: u64, body: F) -> Result<T>
 where
     F: AsyncFnOnce(Nursery) -> Result<T>,
 {
@@ -76,7 +76,7 @@ impl Drop for Mourner<'_> {
     }
 }
 
-fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Arc<Cell> {
+fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Streams, memory: u64) -> Arc<Cell> {
     let inbox = new_inbox(name);
     let core = Core::new(inbox.id().clone(), Vec::new(), None, runtime.options.native_limits);
     let grants = Grants {
@@ -92,6 +92,8 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Stdio, memory: u64) -> Ar
         clock: Clock::Real,
         seed: None,
         children: None,
+        contexts: runtime.options.native_limits.contexts,
+        log_rate: *crate::limits::LOG_RATE.end(),
     };
     Cell::new(runtime.clone(), inbox, core, None, (grants, None), (0, 0))
 }

@@ -52,10 +52,18 @@ pub struct ActorStatus {
     pub contexts: Vec<ContextStatus>,
     /// Contexts it has had in its life, of both sides.
     pub contexts_ever: u64,
+    /// The most contexts it has had at once, of both sides.
+    pub contexts_most: u64,
+    /// Contexts it may have at once.
+    pub contexts_limit: u64,
     /// Its tasks, and what each waits for.
     pub tasks: Vec<TaskStatus>,
     /// Children alive, oldest first.
     pub children: Vec<ActorId>,
+    /// The most children it has had at once.
+    pub children_most: u64,
+    /// Children it may have at once.
+    pub children_limit: u64,
     /// Bytes of linear memory after its last turn. It never shrinks, so this is its peak too; 0 of native
     /// actors, whose memory is the host's.
     pub memory: u64,
@@ -74,6 +82,14 @@ pub struct ActorStatus {
     pub restarts: u32,
     /// Bytes of payloads that wait for it to be read.
     pub inbox_bytes: u64,
+    /// Bytes it has logged.
+    pub log_bytes: u64,
+    /// Bytes it may log in a second; 0 of native actors, who log where they like.
+    pub log_rate: u64,
+    /// Lines of log that were dropped, since there were too many.
+    pub log_dropped_lines: u64,
+    /// About as many bytes as these had.
+    pub log_dropped_bytes: u64,
 }
 
 /// One side of a context.
@@ -131,8 +147,12 @@ impl ActorStatus {
             endpoints: Vec::new(),
             contexts: Vec::new(),
             contexts_ever: 0,
+            contexts_most: 0,
+            contexts_limit: 0,
             tasks: Vec::new(),
             children: Vec::new(),
+            children_most: 0,
+            children_limit: 0,
             memory: 0,
             memory_limit: 0,
             turns: 0,
@@ -141,6 +161,10 @@ impl ActorStatus {
             timer: None,
             restarts: 0,
             inbox_bytes: 0,
+            log_bytes: 0,
+            log_rate: 0,
+            log_dropped_lines: 0,
+            log_dropped_bytes: 0,
         }
     }
 }
@@ -233,6 +257,7 @@ impl<'a> Seen<'a> {
         let code = cell.code.as_ref();
         let is_guest = code.is_some_and(|code| !code.is_native());
         let timer = cell.timer();
+        let logged = cell.logged();
         ActorStatus {
             id: cell.inbox.id().clone(),
             parent: status.parent.as_ref().map(|parent| parent.id().clone()),
@@ -248,12 +273,16 @@ impl<'a> Seen<'a> {
                 .map(|context| self.context(context, calls))
                 .collect(),
             contexts_ever: status.contexts_ever,
+            contexts_most: status.contexts_most.0 as u64,
+            contexts_limit: status.contexts_most.1 as u64,
             tasks: waits::tasks(cell.inbox.id(), status, calls, timer, *now),
             children: status
                 .nurseries
                 .iter()
                 .flat_map(|nursery| nursery.children.clone())
                 .collect(),
+            children_most: status.children_most.0 as u64,
+            children_limit: status.children_most.1 as u64,
             memory: cell.usage.memory(),
             memory_limit: if is_guest { cell.grants.memory } else { 0 },
             turns: cell.usage.turns(),
@@ -262,6 +291,10 @@ impl<'a> Seen<'a> {
             timer: timer.map(|due| Duration::from_nanos(due.saturating_sub(*now))),
             restarts: cell.restarts,
             inbox_bytes: cell.inbox.bytes(),
+            log_bytes: logged.bytes,
+            log_rate: if is_guest { u64::from(cell.grants.log_rate) } else { 0 },
+            log_dropped_lines: logged.dropped_lines,
+            log_dropped_bytes: logged.dropped_bytes,
         }
     }
 

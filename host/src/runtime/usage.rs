@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use super::account::Account;
-use crate::clock::Clock;
+use crate::clock::{Clock, processor_time};
 
 /// One actor's counters. Times are nanoseconds.
 #[derive(Debug, Default)]
@@ -46,6 +46,13 @@ pub(crate) struct Terms<'a> {
 
 /// Who has computed so much more than it has rested computes for long: a guest's slice is 5 ms.
 const LONG: u64 = 4_000_000;
+
+/// Who has so much of a streak is measured by the processor's time, which costs two system calls; who has less, by the
+/// clock, by which a thread that the kernel has taken away counts as computing.
+const SUSPECT: u64 = LONG / 4;
+
+/// The most that counts of what is measured by the clock: nobody computes for long by the clock alone.
+const MOST_BY_CLOCK: u64 = LONG / 2;
 
 impl Usage {
     pub(crate) fn turns(&self) -> u64 {
@@ -92,25 +99,38 @@ impl Usage {
         let mut work = pin!(work);
         let mut first = Some(now);
         let (mut rest, mut lane) = (Rest::default(), Lane::default());
-        // When it wanted a thread, if it has not had one yet.
+        // Since when it wants a thread, if it has not had one since.
         let mut wanted = None;
         poll_fn(|cx| {
             let asked = first.take().unwrap_or_else(|| clock.now());
             let since = *wanted.get_or_insert(asked);
             let permit = ready!(self.poll_permit(terms, since, &mut rest, &mut lane, cx));
-            wanted = None;
             let begun = if since == asked && permit.is_none() {
                 asked
             } else {
                 clock.now()
             };
+            let is_suspect = self.streak_at(since) >= SUSPECT;
+            let measured = is_suspect.then(processor_time);
             HELD_BACK.set(begun - since);
             let poll = work.as_mut().poll(cx);
             HELD_BACK.set(0);
             let ended = clock.now();
-            self.note(since, begun, ended);
+            // While others run that it has let, it does not rest.
+            wanted = HAS_YIELDED.take().then_some(ended);
+            let used = match measured {
+                Some(before) => processor_time().saturating_sub(before).as_nanos() as u64,
+                None => ended.saturating_sub(begun),
+            };
+            self.note(since, ended, used, if is_suspect { u64::MAX } else { MOST_BY_CLOCK });
             if account.has_share() {
-                account.take_cpu(ended.saturating_sub(begun), ended);
+                account.take_cpu(used, ended);
+            }
+            // At once, and not when it is polled next: as long as all wait for a thread, and nobody for a permit, there
+            // always is one, and who needs the thread for a moment stands behind them all.
+            if poll.is_pending() && wanted.is_some() && self.streak_at(ended) >= LONG {
+                // Never at the front at once: it lets others run even then.
+                let _place = lane.stand(terms.heavy, cx);
             }
             // After what it took is charged: the next in line is to find the account as it is.
             drop(permit);
@@ -154,11 +174,11 @@ impl Usage {
         self.streak.load(Relaxed).saturating_sub(idle)
     }
 
-    /// It wanted a thread at `since`, and had one between the other two times. The only writer of all this: no two
-    /// turns of one actor run at once.
-    fn note(&self, since: u64, begun: u64, ended: u64) {
-        let used = ended.saturating_sub(begun);
-        self.streak.store(self.streak_at(since).saturating_add(used), Relaxed);
+    /// It wanted a thread at `since`, and had one for so long until `ended`, of which at most so much counts as
+    /// computed in a row. The only writer of all this: no two turns of one actor run at once.
+    fn note(&self, since: u64, ended: u64, used: u64, counts: u64) {
+        let streak = self.streak_at(since).saturating_add(used.min(counts));
+        self.streak.store(streak, Relaxed);
         self.paused_at.store(ended, Relaxed);
         self.cpu.store(self.cpu.load(Relaxed) + used, Relaxed);
     }
@@ -166,6 +186,12 @@ impl Usage {
 
 thread_local! {
     static HELD_BACK: StdCell<u64> = const { StdCell::new(0) };
+    static HAS_YIELDED: StdCell<bool> = const { StdCell::new(false) };
+}
+
+/// Within a poll of something measured: it could go on at once, and only lets others run.
+pub(crate) fn note_yield() {
+    HAS_YIELDED.set(true);
 }
 
 /// Within a poll of something measured: nanoseconds for which it was ready to run and was not let. To who tells time
@@ -186,13 +212,24 @@ impl Lane {
         {
             return Poll::Ready(Some(permit));
         }
-        let waits = self.0.get_or_insert_with(|| {
-            let acquire = heavy.clone().acquire_owned();
-            Box::pin(async move { acquire.await.ok() })
-        });
-        let permit = ready!(waits.as_mut().poll(cx));
+        let permit = ready!(self.stand(heavy, cx));
         self.0 = None;
         Poll::Ready(permit)
+    }
+
+    /// Takes its place at the end, if it has none; whether it has come to the front.
+    fn stand(&mut self, heavy: &Arc<Semaphore>, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
+        let waits = self.0.get_or_insert_with(|| {
+            let acquire = heavy.clone().acquire_owned();
+            Box::pin(async move {
+                let permit = acquire.await.ok();
+                // Who is woken by a task of the same thread runs next, before all that has waited there for longer and
+                // needs the thread for a moment only. And an executor looks at its timers when all have let others run.
+                tokio::task::yield_now().await;
+                permit
+            })
+        });
+        waits.as_mut().poll(cx)
     }
 
     /// Gives up its place, and the permit, if it was given one.
@@ -257,11 +294,11 @@ mod tests {
         }
     }
 
-    /// Has the thread for this long whenever it is polled, and never ends.
-    fn long(clock: Clock) -> impl Future<Output = ()> {
+    /// Computes for this long whenever it is polled, and never ends.
+    fn long() -> impl Future<Output = ()> {
         poll_fn(move |_| {
-            let begun = clock.now();
-            while clock.now() - begun <= LONG {}
+            let begun = processor_time();
+            while (processor_time() - begun).as_nanos() <= u128::from(LONG) {}
             Poll::Pending
         })
     }
@@ -269,7 +306,7 @@ mod tests {
     #[test]
     fn what_computes_for_long_goes_on_with_a_permit() {
         let (usage, clock, unbounded) = (Usage::default(), Clock::start(), Unbounded::new(1));
-        let mut turn = pin!(usage.turn(unbounded.terms(clock), 1, long(clock)));
+        let mut turn = pin!(usage.turn(unbounded.terms(clock), 1, long()));
         let mut polled = || {
             let before = usage.cpu();
             assert_eq!(turn.as_mut().now_or_never(), None);
@@ -283,6 +320,7 @@ mod tests {
             .expect("it is given back after each slice");
         assert!(!polled());
         drop(taken);
+        assert!(!polled(), "it lets others run once more");
         assert!(polled());
         let _taken = unbounded
             .1

@@ -189,6 +189,8 @@ mod tests {
             nurseries: Vec::new(),
             endpoints: Vec::new(),
             contexts_ever: 2,
+            contexts_most: (2, 256),
+            children_most: (0, 64),
         };
         let me = id("me", 1);
         let calls = Calls::from([((me.uuid, 2), ("scan".to_owned(), kind))]);

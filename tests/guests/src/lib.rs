@@ -31,6 +31,7 @@ mod bindings {
                         check-write: func() -> result<u64, stream-error>;
                         write: func(contents: list<u8>) -> result<_, stream-error>;
                         write-zeroes: func(len: u64) -> result<_, stream-error>;
+                        blocking-flush: func() -> result<_, stream-error>;
                     }
                 }
             }
@@ -62,6 +63,8 @@ mod bindings {
             package wasi:filesystem@0.2.3 {
                 interface types {
                     use wasi:clocks/wall-clock@0.2.3.{datetime};
+                    use wasi:io/error@0.2.3.{error};
+                    use wasi:io/streams@0.2.3.{output-stream};
                     type filesize = u64;
                     enum descriptor-type {
                         unknown, block-device, character-device, directory, fifo, symbolic-link, regular-file, socket,
@@ -115,7 +118,10 @@ mod bindings {
                             -> result<_, error-code>;
                         symlink-at: func(old-path: string, new-path: string) -> result<_, error-code>;
                         unlink-file-at: func(path: string) -> result<_, error-code>;
+                        write-via-stream: func(offset: filesize) -> result<output-stream, error-code>;
+                        append-via-stream: func() -> result<output-stream, error-code>;
                     }
+                    filesystem-error-code: func(err: borrow<error>) -> option<error-code>;
                 }
                 interface preopens {
                     use types.{descriptor};

@@ -21,6 +21,10 @@ pub struct Status<P> {
     pub endpoints: Vec<String>,
     /// Contexts it has had since it began, these included.
     pub contexts_ever: u64,
+    /// The most contexts there were at once, of both sides, and how many there may be.
+    pub contexts_most: (usize, usize),
+    /// The most children there were at once, and how many there may be.
+    pub children_most: (usize, usize),
 }
 
 /// Whose part of a context this is.
@@ -100,6 +104,8 @@ impl<P: Clone> Core<P> {
                 .collect(),
             endpoints: granted.map(|endpoint| endpoint.name.clone()).collect(),
             contexts_ever: self.serial,
+            contexts_most: (self.contexts.most(), self.limits.contexts),
+            children_most: (self.portals.most(), self.limits.children),
         }
     }
 

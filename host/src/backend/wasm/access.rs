@@ -5,6 +5,9 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use steading_types::Clock;
 
+use crate::config::Streams;
+use crate::runtime::quota::Quota;
+
 /// A directory the guest finds when it looks.
 #[derive(Clone, Debug)]
 pub(crate) struct PreopenedDir {
@@ -14,18 +17,8 @@ pub(crate) struct PreopenedDir {
     pub(crate) guest_path: String,
     /// Read-only unless set.
     pub(crate) writable: bool,
-}
-
-/// What becomes of a standard stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stdio {
-    /// The host's own stream.
-    Inherit,
-    /// Reads end at once, writes vanish.
-    #[default]
-    Null,
-    /// Whole lines go to the actor's log. For standard input: as `Null`.
-    Log,
+    /// What it may grow by, if that is bounded.
+    pub(crate) quota: Option<Arc<Quota>>,
 }
 
 /// What is granted to an instance. The default grants nothing.
@@ -37,12 +30,8 @@ pub(crate) struct Access {
     pub(crate) args: Vec<String>,
     /// The environment.
     pub(crate) env: Vec<(String, String)>,
-    /// Standard input.
-    pub(crate) stdin: Stdio,
-    /// Standard output.
-    pub(crate) stdout: Stdio,
-    /// Standard error.
-    pub(crate) stderr: Stdio,
+    /// Standard input, output and error.
+    pub(crate) stdio: Streams,
     /// File operations run on the worker itself instead of on a pool of blocking threads: about 20 µs
     /// faster each, but a slow disk or a FIFO then holds up every task of that worker.
     pub(crate) inline_files: bool,

@@ -18,6 +18,7 @@ use super::scan::{self, Kind};
 use super::stopped::KillSwitch;
 use super::view::State;
 use super::{description, limits, linker};
+use crate::capability::Want;
 use crate::runtime::driver::Stopped;
 
 /// A compiled component. Cheap to clone.
@@ -84,9 +85,9 @@ impl Component {
         self.0.unknown.clone()
     }
 
-    /// The same in plain words.
-    pub(crate) fn capabilities(&self) -> Vec<&'static str> {
-        linker::capabilities(&self.0.imports)
+    /// What of the machine its imports ask for.
+    pub(crate) fn wants(&self) -> Vec<Want> {
+        linker::wants(&self.0.imports)
     }
 
     /// Whether its code came out of the compile cache.

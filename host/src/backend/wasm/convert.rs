@@ -385,6 +385,19 @@ pub(super) fn spec(spec: nursery::ActorSpec) -> ours::Spec {
         children: spec.children,
         clock: spec.clock.map(clock),
         seed: spec.seed,
+        stdin: spec.stdin.map(stdio),
+        stdout: spec.stdout.map(stdio),
+        stderr: spec.stderr.map(stdio),
+        contexts: spec.contexts,
+        log_rate: spec.log_rate,
+    }
+}
+
+fn stdio(stdio: nursery::Stdio) -> ours::Stdio {
+    match stdio {
+        nursery::Stdio::Inherit => ours::Stdio::Inherit,
+        nursery::Stdio::Null => ours::Stdio::Null,
+        nursery::Stdio::Log => ours::Stdio::Log,
     }
 }
 
@@ -401,6 +414,9 @@ fn directory(directory: nursery::Directory) -> ours::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,
         writable: directory.writable,
+        quota: directory.quota,
+        open: directory.open,
+        counted: ours::Counted::default(),
     }
 }
 

@@ -22,6 +22,7 @@ use super::clocks::Clocks;
 use super::component::Component;
 use super::convert::{self, Paths};
 use super::engine::Engine;
+use super::files::Quotas;
 use super::meter::{Meter, Stopwatch};
 use super::stopped::KillSwitch;
 use super::view::State;
@@ -208,6 +209,8 @@ fn store(
         limits.table_elements,
         limits.account.clone(),
     );
+    let granted = access.directories.iter().map(|directory| directory.quota.clone());
+    let quotas = Quotas::new(boundary.self_id(), granted.collect(), access.inline_files);
     let state = State {
         boundary,
         budget,
@@ -217,6 +220,7 @@ fn store(
         stopwatch: Stopwatch::default(),
         clocks,
         wasi,
+        quotas,
         table,
     };
     let mut store = Store::new(engine.wasmtime(), state);

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use steading_types::{ActorId, Boundary, Description, Event};
 
-use super::access::{Access, PreopenedDir, Stdio};
+use super::access::{Access, PreopenedDir};
 use super::component::Component;
 use super::engine::Engine;
 use super::instance::{Instance, InstanceLimits};
 use super::stopped::KillSwitch;
 use crate::capacity::Capacity;
-use crate::config;
 use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::{GrantedDir, Grants};
@@ -91,18 +90,11 @@ impl Launch for WasmCode {
 }
 
 fn access(grants: &Grants) -> Access {
-    let stdio = match grants.stdio {
-        config::Stdio::Inherit => Stdio::Inherit,
-        config::Stdio::Null => Stdio::Null,
-        config::Stdio::Log => Stdio::Log,
-    };
     Access {
         directories: grants.directories.iter().map(preopen).collect(),
         args: grants.args.clone(),
         env: grants.env.clone(),
-        stdin: stdio,
-        stdout: stdio,
-        stderr: stdio,
+        stdio: grants.stdio.clone(),
         clock: grants.clock,
         seed: grants.seed,
         ..Access::default()
@@ -114,6 +106,7 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
         source: granted.dir.clone(),
         guest_path: granted.path.clone(),
         writable: granted.writable,
+        quota: granted.quota.clone(),
     }
 }
 

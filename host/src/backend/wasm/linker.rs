@@ -1,44 +1,47 @@
 //! What a component may import: the interfaces of `wit/` and the part of WASI 0.2 that Rust's standard
 //! library needs. No sockets, no http.
 
+use std::collections::BTreeMap;
+
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 
+use super::files::WithQuotas;
 use super::imports;
 use super::view::State;
+use crate::capability::{Capability, Want};
 
-/// Interfaces without their versions, and what each lets a guest do, in plain words.
-const OFFERED: &[(&str, &str)] = &[
-    ("steading:actor/context", ""),
-    ("steading:actor/events", ""),
-    ("steading:actor/log", ""),
-    ("steading:actor/nursery", ""),
-    ("steading:actor/runtime", ""),
-    ("steading:actor/stream", ""),
-    ("steading:actor/types", ""),
-    ("wasi:cli/environment", "arguments and environment"),
-    ("wasi:cli/exit", ""),
-    ("wasi:cli/stderr", "standard streams"),
-    ("wasi:cli/stdin", "standard streams"),
-    ("wasi:cli/stdout", "standard streams"),
-    ("wasi:cli/terminal-input", ""),
-    ("wasi:cli/terminal-output", ""),
-    ("wasi:cli/terminal-stderr", ""),
-    ("wasi:cli/terminal-stdin", ""),
-    ("wasi:cli/terminal-stdout", ""),
-    ("wasi:clocks/monotonic-clock", "clocks"),
-    ("wasi:clocks/wall-clock", "clocks"),
-    ("wasi:filesystem/preopens", "files"),
-    ("wasi:filesystem/types", "files"),
-    ("wasi:io/error", ""),
-    ("wasi:io/poll", ""),
-    ("wasi:io/streams", ""),
-    ("wasi:random/insecure", "random numbers"),
-    ("wasi:random/insecure-seed", "random numbers"),
-    ("wasi:random/random", "random numbers"),
+/// Interfaces without their versions, and what each lets a guest do that has to be granted.
+const OFFERED: &[(&str, Option<Capability>)] = &[
+    ("steading:actor/context", None),
+    ("steading:actor/events", None),
+    ("steading:actor/log", None),
+    ("steading:actor/nursery", Some(Capability::Children)),
+    ("steading:actor/runtime", None),
+    ("steading:actor/stream", None),
+    ("steading:actor/types", None),
+    ("wasi:cli/environment", Some(Capability::Environment)),
+    ("wasi:cli/exit", None),
+    ("wasi:cli/stderr", Some(Capability::Streams)),
+    ("wasi:cli/stdin", Some(Capability::Streams)),
+    ("wasi:cli/stdout", Some(Capability::Streams)),
+    ("wasi:cli/terminal-input", None),
+    ("wasi:cli/terminal-output", None),
+    ("wasi:cli/terminal-stderr", None),
+    ("wasi:cli/terminal-stdin", None),
+    ("wasi:cli/terminal-stdout", None),
+    ("wasi:clocks/monotonic-clock", Some(Capability::Clocks)),
+    ("wasi:clocks/wall-clock", Some(Capability::Clocks)),
+    ("wasi:filesystem/preopens", Some(Capability::Files)),
+    ("wasi:filesystem/types", Some(Capability::Files)),
+    ("wasi:io/error", None),
+    ("wasi:io/poll", None),
+    ("wasi:io/streams", None),
+    ("wasi:random/insecure", Some(Capability::Random)),
+    ("wasi:random/insecure-seed", Some(Capability::Random)),
+    ("wasi:random/random", Some(Capability::Random)),
 ];
 
 /// The linker all components of an engine share.
@@ -58,8 +61,8 @@ fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
+    filesystem::types::add_to_linker::<_, WithQuotas>(linker, State::files)?;
+    filesystem::preopens::add_to_linker::<_, WithQuotas>(linker, State::files)?;
     random::insecure::add_to_linker::<_, WasiRandom>(linker, State::random)?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)
 }
@@ -97,23 +100,23 @@ pub(super) fn unknown(imports: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// What these imports let a guest do, each thing once.
-pub(super) fn capabilities(imports: &[String]) -> Vec<&'static str> {
-    let mut words: Vec<_> = imports
-        .iter()
-        .filter_map(|import| offered(import))
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.sort_unstable();
-    words.dedup();
-    words
+/// What these imports let a guest do if it is granted, each thing once, with the imports it comes by.
+pub(super) fn wants(imports: &[String]) -> Vec<Want> {
+    let mut wants = BTreeMap::<Capability, Vec<String>>::new();
+    for import in imports {
+        if let Some(capability) = offered(import).flatten() {
+            wants.entry(capability).or_default().push(import.clone());
+        }
+    }
+    let want = |(capability, imports)| Want { capability, imports };
+    wants.into_iter().map(want).collect()
 }
 
-fn offered(import: &str) -> Option<&'static str> {
+fn offered(import: &str) -> Option<Option<Capability>> {
     let (interface, version) = import.split_once('@').unwrap_or((import, ""));
     let series = if interface.starts_with("wasi:") { "0.2." } else { "0.1." };
-    let (_, word) = OFFERED.iter().find(|(name, _)| *name == interface)?;
-    version.starts_with(series).then_some(*word)
+    let (_, capability) = OFFERED.iter().find(|(name, _)| *name == interface)?;
+    version.starts_with(series).then_some(*capability)
 }
 
 #[cfg(test)]
@@ -139,12 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_are_named_once() {
+    fn what_is_wanted_is_named_once_with_every_import() {
         let imports = names(&[
             "wasi:filesystem/types@0.2.6",
             "wasi:filesystem/preopens@0.2.6",
             "wasi:io/poll@0.2.6",
         ]);
-        assert_eq!(capabilities(&imports), ["files"]);
+        let files = Want {
+            capability: Capability::Files,
+            imports: imports[..2].to_vec(),
+        };
+        assert_eq!(wants(&imports), [files]);
     }
 }

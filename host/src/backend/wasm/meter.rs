@@ -14,7 +14,8 @@ use wasmtime::UpdateDeadline;
 
 use super::limits;
 use super::stopped::{KillSwitch, KilledByHost, TurnTooLong};
-use crate::runtime::usage::held_back;
+use crate::clock::processor_time;
+use crate::runtime::usage::{held_back, note_yield};
 
 /// Tells a turn that waits from one that only lets others run, and adds up for how long.
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ impl Stopwatch {
         if let Some(time) = meter.take_waited() {
             self.waited(time);
         }
+        // Between two checks a turn is on one thread, unless it has yielded or waited, which both forget the last check.
         self.step(processor_time());
         if self.used >= limits::TURN {
             return Err(TurnTooLong.into());
@@ -102,15 +104,9 @@ impl Stopwatch {
         self.slice = Duration::ZERO;
         self.last = None;
         meter.yielding.store(true, Relaxed);
+        note_yield();
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
     }
-}
-
-/// What this thread has computed since it began. Between two checks a turn is on one thread, unless it has yielded
-/// or waited, which both forget the last check.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod convert;
 mod description;
 mod engine;
 mod error;
+mod files;
 mod imports;
 mod instance;
 mod launch;
@@ -42,7 +43,7 @@ mod tests;
     reason = "the whole door of this folder; its users take what they need"
 )]
 pub(crate) use self::{
-    access::{Access, PreopenedDir, Stdio},
+    access::{Access, PreopenedDir},
     cache::{Cache, CacheError},
     compile::{Bounds as CompileBounds, serve_if_asked},
     component::Component,

@@ -1,4 +1,4 @@
-//! Standard streams of a guest as lines of its log, each of bounded length.
+//! Standard streams of a guest: as lines of its log, each of bounded length, or as bytes that are kept.
 
 use std::mem;
 use std::pin::Pin;
@@ -6,36 +6,44 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use steading_types::{Boundary, Level};
+use steading_types::{Boundary, Capture, Level, Stdio};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::access::{Access, Stdio};
+use super::access::Access;
 use super::limits;
+use crate::config::Streams;
 
 /// Connects the three streams as `access` says.
 pub(super) fn connect(wasi: &mut WasiCtxBuilder, access: &Access, boundary: &Arc<dyn Boundary>) {
-    match access.stdin {
-        Stdio::Inherit => wasi.inherit_stdin(),
-        Stdio::Null | Stdio::Log => wasi,
-    };
-    match access.stdout {
+    let Streams { stdin, stdout, stderr } = &access.stdio;
+    if *stdin == Stdio::Inherit {
+        wasi.inherit_stdin();
+    }
+    match stdout {
         Stdio::Inherit => wasi.inherit_stdout(),
-        Stdio::Log => wasi.stdout(LogStream::new("stdout", boundary)),
+        Stdio::Log => wasi.stdout(Written::logged("stdout", boundary)),
+        Stdio::Capture(capture) => wasi.stdout(Written::Captured(capture.clone())),
         Stdio::Null => wasi,
     };
-    match access.stderr {
+    match stderr {
         Stdio::Inherit => wasi.inherit_stderr(),
-        Stdio::Log => wasi.stderr(LogStream::new("stderr", boundary)),
+        Stdio::Log => wasi.stderr(Written::logged("stderr", boundary)),
+        Stdio::Capture(capture) => wasi.stderr(Written::Captured(capture.clone())),
         Stdio::Null => wasi,
     };
 }
 
-/// Cuts what is written into lines and logs them. All clones write to one stream.
+/// Where that goes what is written. All clones are one stream.
 #[derive(Clone)]
-struct LogStream(Arc<Mutex<Lines>>);
+enum Written {
+    /// Cut into lines and logged.
+    Logged(Arc<Mutex<Lines>>),
+    /// Kept for the embedder, as it is.
+    Captured(Capture),
+}
 
 struct Lines {
     target: &'static str,
@@ -43,9 +51,9 @@ struct Lines {
     partial: Vec<u8>,
 }
 
-impl LogStream {
-    fn new(target: &'static str, boundary: &Arc<dyn Boundary>) -> Self {
-        Self(Arc::new(Mutex::new(Lines {
+impl Written {
+    fn logged(target: &'static str, boundary: &Arc<dyn Boundary>) -> Self {
+        Self::Logged(Arc::new(Mutex::new(Lines {
             target,
             boundary: Arc::clone(boundary),
             partial: Vec::new(),
@@ -53,8 +61,11 @@ impl LogStream {
     }
 
     fn push(&self, bytes: &[u8]) {
-        // A poisoned lock means that logging panicked; the partial line is still a partial line.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        match self {
+            // A poisoned lock means that logging panicked; the partial line is still a partial line.
+            Self::Logged(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).push(bytes),
+            Self::Captured(capture) => capture.push(bytes),
+        }
     }
 }
 
@@ -95,13 +106,13 @@ impl Drop for Lines {
     }
 }
 
-impl IsTerminal for LogStream {
+impl IsTerminal for Written {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for LogStream {
+impl StdoutStream for Written {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -112,7 +123,7 @@ impl StdoutStream for LogStream {
 }
 
 #[wasmtime_wasi::async_trait]
-impl OutputStream for LogStream {
+impl OutputStream for Written {
     /// More at once than `check-write` allows is the guest's fault, and work of the host's that nothing interrupts.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > limits::LINE {
@@ -132,11 +143,11 @@ impl OutputStream for LogStream {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for LogStream {
+impl Pollable for Written {
     async fn ready(&mut self) {}
 }
 
-impl AsyncWrite for LogStream {
+impl AsyncWrite for Written {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         self.push(bytes);
         Poll::Ready(Ok(bytes.len()))

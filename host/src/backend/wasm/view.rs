@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::budget::Budget;
 use super::clocks::Clocks;
+use super::files::Quotas;
 use super::limits;
 use super::meter::Stopwatch;
 use super::stopped::TooManyCalls;
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) stopwatch: Stopwatch,
     pub(super) clocks: Clocks,
     pub(super) wasi: WasiCtx,
+    pub(super) quotas: Quotas,
     pub(super) table: ResourceTable,
 }
 

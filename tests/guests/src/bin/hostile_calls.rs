@@ -191,6 +191,11 @@ fn spec(name: &str) -> nursery::ActorSpec {
         children: None,
         clock: None,
         seed: None,
+        stdin: None,
+        stdout: None,
+        stderr: None,
+        contexts: None,
+        log_rate: None,
     }
 }
 
