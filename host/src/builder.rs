@@ -10,7 +10,7 @@ use steading_types::{Budget, Clock, Description, Spec};
 
 use crate::backend::wasm::{Engine, EngineConfig, WasmCode};
 use crate::capability::Want;
-use crate::config::{Compile, Deadlocks, Stdio, Streams, Workers};
+use crate::config::{Compile, Deadlocks, Profile, Stdio, Streams, Workers};
 use crate::runtime::faults::FaultPlan;
 use crate::runtime::native::{NativeCode, SharedNative};
 use crate::runtime::{Executor, Launch, Options, Runtime, Snapshot, root};
@@ -40,6 +40,9 @@ pub fn compile_child() {
     crate::backend::wasm::serve_if_asked();
 }
 
+/// Bytes that a guest may have sent and nobody taken in, by default: sixteen default windows.
+const UNREAD: usize = 16 << 20;
+
 /// What a host is to be like. [`Host::builder`] makes one; everything has a default.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
@@ -54,6 +57,7 @@ pub struct HostBuilder {
     log_rate: u32,
     encode_frames: bool,
     inline_files: bool,
+    unread: usize,
     history: usize,
     faults: Option<Arc<dyn FaultPlan>>,
     engine: EngineConfig,
@@ -75,6 +79,7 @@ impl Default for HostBuilder {
             log_rate: crate::runtime::log::BYTES_PER_SECOND,
             encode_frames: false,
             inline_files: false,
+            unread: UNREAD,
             history: 0,
             faults: None,
             engine: EngineConfig::default(),
@@ -114,8 +119,8 @@ impl HostBuilder {
         self
     }
 
-    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB; beyond
-    /// [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
+    /// Bytes of linear memory an actor may have, over all its memories. Default 64 MiB, which is the most under
+    /// [`Profile::Density`]; beyond [`limits::MEMORY`](crate::limits::MEMORY), the nearest in it.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = clamped(bytes, &crate::limits::MEMORY);
         self
@@ -168,6 +173,15 @@ impl HostBuilder {
         self
     }
 
+    /// Bytes of messages, first values and results that a guest may have sent and nobody taken in, over all its
+    /// contexts. Who has reached it waits with its next message, as for credit; a result for which there is no room
+    /// fails its call, with `Limit("unread")`. Default 16 MiB; beyond [`limits::UNREAD`](crate::limits::UNREAD), the
+    /// nearest in it.
+    pub fn unread(mut self, bytes: usize) -> Self {
+        self.unread = clamped(bytes, &crate::limits::UNREAD);
+        self
+    }
+
     /// How long a cancelled task may take before its actor is interrupted. Default 500 ms.
     pub fn cancel_grace(mut self, grace: std::time::Duration) -> Self {
         let grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX / 4);
@@ -176,8 +190,15 @@ impl HostBuilder {
         self
     }
 
-    /// Actors alive at once; memory for this many is reserved (not used) up front. Beyond
-    /// [`limits::ACTORS`](crate::limits::ACTORS), the nearest in it.
+    /// What the host is laid out for. Default: [`Profile::Latency`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.engine.profile = profile;
+        self
+    }
+
+    /// Guests alive at once; memory for this many is reserved (not used) up front. Default 10 000; beyond
+    /// [`limits::ACTORS`](crate::limits::ACTORS), the nearest in it. Those that the machine cannot bear are refused
+    /// as well, with `Limit("capacity")`, which says what ran out and how there is more of it.
     pub fn max_actors(mut self, actors: u32) -> Self {
         self.engine.max_actors = Some(clamped(actors, &crate::limits::ACTORS));
         self
@@ -270,13 +291,14 @@ impl HostBuilder {
             native_limits,
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
+            unread: self.unread,
         };
         let runtime = Runtime::new(executor, options, self.faults, self.history);
         Ok(Host {
             runtime,
+            memory: self.memory.min(engine.largest_memory()),
             engine,
             stdio: self.stdio,
-            memory: self.memory,
         })
     }
 }
@@ -469,6 +491,12 @@ impl Host {
         self.engine.lent()
     }
 
+    /// Bytes that the guest with the most of them has sent and nobody has taken in. For tests.
+    #[doc(hidden)]
+    pub fn most_unread(&self) -> usize {
+        self.runtime.most_unread()
+    }
+
     /// What the compile cache holds; `None` without one.
     pub fn cache_report(&self) -> Option<CacheReport> {
         let cache = self.engine.cache()?;
@@ -483,7 +511,13 @@ impl Host {
     /// Every bound that holds on this host.
     pub fn limits(&self) -> Vec<crate::limits::Limit> {
         let compile = self.engine.compile_bounds();
-        crate::limits::in_force(&self.runtime.options, self.memory, compile)
+        let actors = self.engine.capacity().places();
+        crate::limits::in_force(
+            &self.runtime.options,
+            (self.memory, self.engine.largest_memory()),
+            actors,
+            compile,
+        )
     }
 
     /// Empties the compile cache; how many entries went.

@@ -18,6 +18,18 @@ pub enum Deadlocks {
     Break,
 }
 
+/// What a host is laid out for. Measured figures are in `ARCHITECTURE.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Actors start and run as fast as they can: their memories are
+    /// so far apart that the kernel checks their bounds.
+    #[default]
+    Latency,
+    /// As many actors as possible: memories lie side by side and hold 64 MiB at most. Guests run slower, as their own
+    /// code checks the bounds.
+    Density,
+}
+
 /// Where actors run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Workers {

@@ -22,9 +22,11 @@
 mod backend;
 mod builder;
 mod capability;
+mod capacity;
 mod clock;
 pub mod config;
 pub mod limits;
+mod machine;
 mod runtime;
 
 pub use builder::{Allocation, CacheReport, Code, Host, HostBuilder, LoadError, NativeActor, Report, compile_child};

@@ -16,10 +16,14 @@ use crate::runtime::log;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
 pub const MEMORY: RangeInclusive<u64> = (64 << 10)..=(wasm::MEMORY_MAX as u64);
+/// Bytes of memory an actor can be given at most under [`Profile::Density`](crate::config::Profile).
+pub const DENSE_MEMORY: u64 = wasm::DENSE_MEMORY as u64;
 /// Contexts an actor can be allowed.
 pub const CONTEXTS: RangeInclusive<usize> = 1..=4096;
 /// Children an actor can be allowed; 0 forbids them.
 pub const CHILDREN: RangeInclusive<usize> = 0..=65_000;
+/// Bytes that an actor can be allowed to have sent and nobody taken in: from one payload.
+pub const UNREAD: RangeInclusive<usize> = steading_types::PAYLOAD..=(1 << 30);
 /// Bytes a guest can be allowed to log in a second; 0 keeps nothing.
 pub const LOG_RATE: RangeInclusive<u32> = 0..=(1 << 20);
 /// Actors a host can be made for: what the kernel has mappings for is decided when it is built.
@@ -59,8 +63,23 @@ pub enum Amount {
 }
 
 /// The bounds of a host with these settings.
-pub(crate) fn in_force(options: &Options, memory: u64, compile: Option<CompileBounds>) -> Vec<Limit> {
+pub(crate) fn in_force(
+    options: &Options,
+    memory: (u64, u64),
+    actors: u64,
+    compile: Option<CompileBounds>,
+) -> Vec<Limit> {
     let mut all = settable(&options.limits, memory);
+    all.push(raisable(
+        "unread messages and results per actor",
+        Amount::Bytes(options.unread as u64),
+        Amount::Bytes(*UNREAD.end() as u64),
+    ));
+    all.push(raisable(
+        "guests at once",
+        Amount::Count(actors),
+        Amount::Count(u64::from(*ACTORS.end())),
+    ));
     all.extend(of_budget("an actor and all below it", &options.guest_budget));
     all.extend(of_budget("all actors", &options.budget));
     all.extend(of_core(&options.limits));
@@ -80,9 +99,9 @@ fn raisable(name: &'static str, value: Amount, maximum: Amount) -> Limit {
     }
 }
 
-fn settable(limits: &Limits, memory: u64) -> Vec<Limit> {
+fn settable(limits: &Limits, (memory, most): (u64, u64)) -> Vec<Limit> {
     vec![
-        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(*MEMORY.end())),
+        raisable("memory per actor", Amount::Bytes(memory), Amount::Bytes(most)),
         raisable(
             "contexts per actor",
             Amount::Count(limits.contexts as u64),

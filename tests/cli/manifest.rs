@@ -5,7 +5,7 @@ use std::path::Path;
 
 use steading_test_artifacts::{BUDGETS, FILES, VALUES};
 
-use crate::steading::{Transcript, steading};
+use crate::steading::{Transcript, shell, steading};
 
 /// A manifest in a folder of its own.
 struct Manifest(tempfile::TempDir);
@@ -92,4 +92,49 @@ fn what_is_wrong_is_told_with_the_line() {
     steading(&["run", "no-such.toml"])
         .exits(2)
         .complains(&["no-such.toml", "No such file"]);
+}
+
+/// Where address space is bounded there is no pool, and a memory takes four gigabytes of it.
+#[test]
+fn an_actor_that_the_machine_cannot_bear_is_refused_in_words() {
+    let actor = |name| format!("[[actor]]\nname = \"{name}\"\n{ADD}args = [\"1\", \"2\"]\n");
+    let run = |actors: &str| {
+        let manifest = Manifest::new(actors);
+        let path = manifest.0.path().display();
+        shell(&format!(
+            "ulimit -v 7340032; exec steading --log-level error run {path}"
+        ))
+    };
+    assert_eq!(run(&actor("a")).exits(0).out, "3\n");
+    let both = run(&(actor("a") + &actor("b")));
+    both.exits(5).complains(&[
+        "limit capacity reached",
+        "cannot start actor `b`",
+        "MiB of address space left",
+        "`ulimit -v unlimited` raises it",
+    ]);
+}
+
+#[test]
+fn a_dense_host_runs_the_same_actors_with_less_memory_each() {
+    let actor = format!("[[actor]]\nname = \"a\"\n{ADD}args = [\"1\", \"2\"]\n");
+    let dense = Manifest::new(&format!("profile = \"density\"\n{actor}"));
+    assert_eq!(dense.run(&[]).exits(0).out, "3\n");
+    dense
+        .run(&["--profile", "density"])
+        .exits(2)
+        .complains(&["--profile cannot be given here"]);
+    let large = Manifest::new(&format!(
+        "profile = \"density\"\nlimits = {{ memory = \"65MiB\" }}\n{actor}"
+    ));
+    large
+        .run(&[])
+        .exits(2)
+        .complains(&["limits: memory: 68157440 bytes is out of range"]);
+    let doctor = steading(&["doctor", "--profile", "density"]);
+    assert!(
+        doctor.out.contains("density: as many actors as possible"),
+        "{doctor:#?}"
+    );
+    assert!(doctor.out.contains("guests at once"), "{doctor:#?}");
 }

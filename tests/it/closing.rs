@@ -89,6 +89,7 @@ fn actors_have_a_limit_that_is_named() {
                 }
                 let error = failed(n.start_actor(code.spec("third")).await);
                 assert_eq!(error.kind(), ErrorKind::Limit("actors".into()), "{error}");
+                assert!(error.to_string().contains("made for 2 guests at once"), "{error}");
                 assert_eq!(alive(host), ["root", "first", "second"]);
                 n.cancel("");
                 Ok(())

@@ -8,6 +8,7 @@ mod credit;
 mod deadlocks;
 mod errors;
 mod examples;
+mod faults;
 mod files;
 mod foreign;
 mod garbage;

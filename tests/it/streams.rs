@@ -1,11 +1,12 @@
 //! The duplex message phase of a context (semantics 8).
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::join;
-use steading::{Context, Error, ErrorKind, Result, Window};
+use steading::{Context, Either, Error, ErrorKind, Result, Window, race};
 use steading_tests::artifacts::STREAMS;
-use steading_tests::{failed, story, with_actor};
+use steading_tests::{failed, story, story_once, with_actor};
 
 type Bytes = Vec<u8>;
 
@@ -37,6 +38,41 @@ fn large_messages_pass_through_a_window_smaller_than_all_of_them() {
         })
         .await
     });
+}
+
+/// What is sent to somebody who takes nothing in is held by the host, but no more than the sender may leave unread: with
+/// the rest it waits, and nothing is lost.
+#[test]
+fn what_nobody_takes_in_is_bounded_by_one_sum() {
+    const CONTEXTS: u32 = 48;
+    let most_with = |limit: usize| {
+        let most = Cell::new(0);
+        story_once(
+            |builder| builder.unread(limit),
+            async |host| {
+                with_actor(host, STREAMS, async |guest| {
+                    let pour = guest.call::<u64, _>("pour", &CONTEXTS);
+                    let watch = async {
+                        loop {
+                            most.set(most.get().max(host.most_unread()));
+                            steading::sleep(Duration::from_millis(5)).await?;
+                        }
+                    };
+                    let end: Either<Result<u64>, Result<()>> = race(pour, watch).await;
+                    let Either::Left(bytes) = end else {
+                        panic!("it only watches")
+                    };
+                    assert_eq!(bytes?, u64::from(CONTEXTS) * 16 * 65_000, "all of it arrives");
+                    Ok(())
+                })
+                .await
+            },
+        );
+        most.get() >> 10
+    };
+    let (narrow, wide) = (most_with(1 << 20), most_with(1 << 30));
+    assert!(narrow <= 1 << 10, "{narrow} KiB");
+    assert!(wide > 16 << 10, "or this shows nothing: {wide} KiB");
 }
 
 /// Sends and receives at the same time, as more is on its way than the windows hold.

@@ -7,6 +7,7 @@
 //! hang ends by the watchdog, with what was alive.
 
 mod capture;
+pub mod crowd;
 mod leaks;
 pub mod soak;
 

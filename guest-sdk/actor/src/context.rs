@@ -184,6 +184,7 @@ impl<S, R, St> Context<S, R, St> {
         let end = body(Stream::new(self.link.clone())).await;
         drop(left);
         let value = end?;
+        self.link.wait_until_sent().await?;
         self.link.with(|state| state.unsent.take()).map_or(Ok(value), Err)
     }
 

@@ -93,6 +93,10 @@ pub(crate) struct LinkState {
     parked_inside: u32,
     /// This side has said that it sends no more.
     stopped: bool,
+    /// It has, and its host has yet to hear so: what it sent before has to go first.
+    pub(crate) stop_waits: bool,
+    /// There was no room at this actor's own host for what it has sent.
+    pub(crate) withheld: bool,
     peer_stopped: bool,
     /// A receiver was told of the end: so is who asks again.
     end_told: bool,
@@ -165,6 +169,8 @@ impl Link {
             streamed: false,
             parked_inside: 0,
             stopped: false,
+            stop_waits: false,
+            withheld: false,
             peer_stopped: false,
             end_told: false,
             inbox: VecDeque::new(),
@@ -427,6 +433,18 @@ impl Link {
         after.run();
     }
 
+    /// Waits until what the stream has sent could leave, where there was no room for it at this actor's own host.
+    pub(crate) async fn wait_until_sent(self: &Arc<Self>) -> Result<()> {
+        if !self.with(|state| state.stop_waits) {
+            return Ok(());
+        }
+        self.wait(On::Send, |state| match (&state.outcome, state.stop_waits) {
+            (None, true) => scope::check_or(state.scope.as_ref()).err().map(Err),
+            _ => Some(Ok(())),
+        })
+        .await
+    }
+
     /// Gives back what was taken if it is worth it, and sends what is in the buffer: in this order, because an
     /// answer may be what the peer waits for to send more.
     pub(crate) fn flush(&self) {
@@ -502,6 +520,7 @@ impl Link {
         let insist = insist && state.overruns;
         match state.check(self).and_then(|()| state.check_sendable()) {
             Err(error) => Some(Err(error)),
+            Ok(()) if state.withheld => None,
             Ok(()) if insist || state.credit.may_allow(*need) => state.push(self, value, need, insist),
             Ok(()) => None,
         }
@@ -620,6 +639,15 @@ impl LinkState {
         if self.half != Half::Open || std::mem::replace(&mut self.stopped, true) {
             return;
         }
+        self.flush(link);
+        match self.withheld {
+            // The stop goes when they have gone.
+            true => self.stop_waits = true,
+            false => self.say_stop(link),
+        }
+    }
+
+    pub(crate) fn say_stop(&mut self, link: &Link) {
         self.flush_last(link);
         // Refused only if the context has ended.
         link.actor.boundary().stop(link.key).ok();

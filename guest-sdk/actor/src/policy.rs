@@ -172,6 +172,14 @@ impl LinkState {
                 self.credit.overdraw(length);
                 Ok(())
             }
+            // Whether it goes too far shows when there is room for it at this actor's own host.
+            Err(Refusal::Limit) => {
+                self.withheld = true;
+                self.credit.overdraw(length);
+                self.out.extend_from_slice(&message);
+                self.out_messages += 1;
+                Ok(())
+            }
             Err(refusal) => Err(self.refusal(link, refusal)),
         }
     }

@@ -73,7 +73,8 @@ impl LinkState {
             self.out = large;
         }
         let sent = link.actor.boundary().send_batch(link.key, &self.out);
-        if sent == Err(Refusal::NoCredit) {
+        self.withheld = sent == Err(Refusal::Limit);
+        if matches!(sent, Err(Refusal::NoCredit | Refusal::Limit)) {
             return Ok(());
         }
         self.out_messages = 0;
@@ -97,11 +98,12 @@ impl LinkState {
         if matches!(sent, Err(Refusal::NoCredit | Refusal::TooLarge)) {
             sent = self.trickle(link);
         }
+        self.withheld = sent == Err(Refusal::Limit);
         match sent {
             // Not open: the context was over before the stream was opened, and this side has yet to hear of it.
             Ok(()) | Err(Refusal::Ended | Refusal::UnknownKey | Refusal::StreamNotOpen) => {}
-            // They wait for credit, as their sender would have.
-            Err(Refusal::NoCredit) => return,
+            // They wait for credit, as their sender would have, or for room at this actor's own host.
+            Err(Refusal::NoCredit | Refusal::Limit) => return,
             Err(Refusal::Overrun) => _ = self.overran(link),
             Err(refusal) => self.refused(link, refusal),
         }
@@ -111,8 +113,11 @@ impl LinkState {
 
     /// There may be credit now for what a narrower window has kept here.
     pub(crate) fn retry(&mut self, link: &Link) {
-        if !self.dirty {
+        if !self.dirty || self.withheld {
             self.flush(link);
+        }
+        if !self.withheld && std::mem::take(&mut self.stop_waits) {
+            self.say_stop(link);
         }
     }
 

@@ -95,7 +95,8 @@ impl<S, R> Stream<S, R> {
 }
 
 impl<S: Serialize, R> Stream<S, R> {
-    /// Sends a message, waiting for credit if the receiver has granted none; unless the receiver has chosen
+    /// Sends a message, waiting for credit if the receiver has granted none, and for room if too much of what this
+    /// actor has sent waits to be read; unless the receiver has chosen
     /// not to be waited for ([`Policy`](steading_types::Policy)), which fails the context. One larger than the
     /// receiver's whole byte window may go once (nearly) all of the window is free.
     ///

@@ -346,7 +346,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn reject(&self, context: Key, message: &str) -> Result<(), Refusal>;
     /// Opens this side's half of the stream, once; `None` leaves the peer what it was granted, and blocks.
     fn stream_open(&self, context: Key, flow: Option<Flow>) -> Result<(), Refusal>;
-    /// Sends whole messages, each behind a little-endian u32 length. Refused as a whole or not at all.
+    /// Sends whole messages, each behind a little-endian u32 length. Refused as a whole or not at all; with
+    /// [`Limit`](Refusal::Limit) until there is room for them, which a [`Credit`](Event::Credit) tells, be it of nothing.
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal>;
     /// Gives back credit for messages taken.
     fn credit(&self, context: Key, messages: u32, bytes: u32) -> Result<(), Refusal>;

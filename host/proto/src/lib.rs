@@ -19,6 +19,7 @@ macro_rules! mutant {
 
 pub mod actor;
 mod canonical;
+pub mod circle;
 pub mod codec;
 pub mod frame;
 pub mod limits;

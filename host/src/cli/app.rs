@@ -44,7 +44,7 @@ pub(crate) fn run(path: &Path, args: &RunArgs, output: Output, interrupts: Inter
     for (name, component) in &manifest.components {
         guests.push((name.clone(), build::guest(component, output, &interrupts)?));
     }
-    let mut setup = Setup::of(&args.actor, Stdio::Inherit, output);
+    let mut setup = Setup::of(&args.actor, Stdio::Inherit, output)?;
     setup.builder = manifest.configure(setup.builder)?;
     setup.workers = setup.workers.or(manifest.workers.map(|workers| workers.0));
     let session = Session::start(setup, guests.iter().map(|(_, guest)| guest), interrupts)?;
@@ -99,6 +99,7 @@ fn refuse_options(path: &Path, args: &RunArgs) -> Result<()> {
         ("--seed", actor.seed.is_some()),
         ("--stdio", !actor.stdio.is_empty()),
         ("--grace", actor.grace.is_some()),
+        ("--profile", actor.profile.is_some()),
         ("arguments", !args.args.is_empty()),
     ];
     match given.iter().find(|(_, given)| *given) {

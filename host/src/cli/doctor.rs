@@ -1,7 +1,7 @@
 //! `steading doctor`: is everything there, what holds, and how to mend what does not.
 
 use serde_json::{Value, json};
-use steading::config::Compile;
+use steading::config::{Compile, Profile};
 use steading::{Allocation, Amount, Host, Limit};
 use steading_build::Toolchain;
 
@@ -38,7 +38,8 @@ impl State {
 }
 
 pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<Exit> {
-    let (_runtime, host) = lone_host(Host::builder())?;
+    let builder = Host::builder().profile(args.profile.map_or(Profile::default(), |choice| choice.0));
+    let (_runtime, host) = lone_host(builder)?;
     let cleared = args.clear_cache.then(|| clear(&host)).transpose()?;
     let mut findings = toolchain();
     findings.extend(engine(&host));
@@ -111,7 +112,20 @@ fn engine(host: &Host) -> Vec<Finding> {
             mend: Some("raise the limit on address space (ulimit -v unlimited)".to_owned()),
         },
     };
-    vec![engine, compiler(&report.compile), maps(report.max_map_count)]
+    vec![
+        engine,
+        profile(report.profile),
+        compiler(&report.compile),
+        maps(report.max_map_count),
+    ]
+}
+
+fn profile(profile: Profile) -> Finding {
+    let found = match profile {
+        Profile::Latency => "latency: actors start and run fast",
+        Profile::Density => "density: as many actors as possible, of 64 MiB at most",
+    };
+    fine("profile", found.to_owned())
 }
 
 fn compiler(place: &Compile) -> Finding {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use steading::config::Workers;
+use steading::config::{Profile, Workers};
 use steading::{Budget, Clock, Directory, HostBuilder, Spec, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
@@ -153,6 +153,7 @@ pub(crate) enum Bound {
     Children(usize),
     LogRate(u32),
     Actors(u32),
+    Unread(usize),
     BudgetMemory(u64),
     BudgetActors(u32),
     Cores(f64),
@@ -171,6 +172,12 @@ impl FromStr for Bound {
             "children" => Ok(Self::Children(within(number(value)?, &limits::CHILDREN, "")?)),
             "log-rate" => Ok(Self::LogRate(rate(value)?)),
             "actors" => Ok(Self::Actors(within(number(value)?, &limits::ACTORS, "")?)),
+            "unread" => {
+                let (least, most) = (*limits::UNREAD.start() as u64, *limits::UNREAD.end() as u64);
+                let bytes = within(bytes(value)?, &(least..=most), " bytes")?;
+                // In the range, so that it fits.
+                Ok(Self::Unread(usize::try_from(bytes).unwrap_or(usize::MAX)))
+            }
             "budget-memory" => Ok(Self::BudgetMemory(within(
                 bytes(value)?,
                 &limits::BUDGET_MEMORY,
@@ -185,8 +192,8 @@ impl FromStr for Bound {
                 " bytes",
             )?)),
             _ => Err(format!(
-                "no limit `{name}`; there are: memory, contexts, children, log-rate, actors, budget-memory, budget-actors, cores, \
-                 compile-time, compile-memory"
+                "no limit `{name}`; there are: memory, contexts, children, log-rate, actors, unread, budget-memory, \
+                 budget-actors, cores, compile-time, compile-memory"
             )),
         }
     }
@@ -201,6 +208,7 @@ impl Bound {
             Self::Children(count) => builder.children(count),
             Self::LogRate(bytes) => builder.log_rate(bytes),
             Self::Actors(count) => builder.max_actors(count),
+            Self::Unread(bytes) => builder.unread(bytes),
             Self::CompileTime(limit) => builder.compile_time(limit),
             Self::CompileMemory(bytes) => builder.compile_memory(bytes),
             Self::BudgetMemory(_) | Self::BudgetActors(_) | Self::Cores(_) => builder,
@@ -243,6 +251,43 @@ impl FromStr for ClockChoice {
             "frozen" => Ok(Self(Clock::Frozen)),
             _ => Err("expected `real`, `coarse` or `frozen`".to_owned()),
         }
+    }
+}
+
+/// `--profile latency|density`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProfileChoice(pub(crate) Profile);
+
+impl FromStr for ProfileChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        match text {
+            "latency" => Ok(Self(Profile::Latency)),
+            "density" => Ok(Self(Profile::Density)),
+            _ => Err("expected `latency` or `density`".to_owned()),
+        }
+    }
+}
+
+impl ProfileChoice {
+    /// Sets it, unless these bounds are more than it bears: the host would take the nearest.
+    pub(crate) fn apply<'a>(
+        self,
+        builder: HostBuilder,
+        bounds: impl IntoIterator<Item = &'a Bound>,
+    ) -> Parsed<HostBuilder> {
+        let most = match self.0 {
+            Profile::Latency => *limits::MEMORY.end(),
+            Profile::Density => limits::DENSE_MEMORY,
+        };
+        for bound in bounds {
+            if let Bound::Memory(bytes) = *bound {
+                let least = *limits::MEMORY.start();
+                within(bytes, &(least..=most), " bytes").map_err(|why| format!("memory: {why} here"))?;
+            }
+        }
+        Ok(builder.profile(self.0))
     }
 }
 
@@ -335,6 +380,18 @@ mod tests {
     }
 
     #[test]
+    fn a_dense_host_has_smaller_actors() {
+        let dense = ProfileChoice(Profile::Density);
+        let fits = |bytes| dense.apply(HostBuilder::default(), &[Bound::Memory(bytes)]);
+        assert!(fits(64 << 20).is_ok());
+        let why = fits(65 << 20).expect_err("it is too much");
+        assert_eq!(
+            why,
+            "memory: 68157440 bytes is out of range: 65536 to 67108864 bytes here"
+        );
+    }
+
+    #[test]
     fn sizes_have_units() {
         let cases = [
             ("0", 0),
@@ -417,6 +474,7 @@ mod tests {
         assert_eq!("children=3".parse(), Ok(Bound::Children(3)));
         assert_eq!("log-rate=1KiB".parse(), Ok(Bound::LogRate(1024)));
         assert_eq!("actors=3".parse(), Ok(Bound::Actors(3)));
+        assert_eq!("unread=1MiB".parse(), Ok(Bound::Unread(1 << 20)));
         assert_eq!("budget-memory=1GiB".parse(), Ok(Bound::BudgetMemory(1 << 30)));
         assert_eq!("budget-actors=3".parse(), Ok(Bound::BudgetActors(3)));
         assert_eq!("cores=0.5".parse(), Ok(Bound::Cores(0.5)));
@@ -446,6 +504,8 @@ mod tests {
         assert!("w".parse::<NamedComponent>().is_err());
         assert_eq!("frozen".parse(), Ok(ClockChoice(Clock::Frozen)));
         assert!("exact".parse::<ClockChoice>().is_err());
+        assert_eq!("density".parse(), Ok(ProfileChoice(Profile::Density)));
+        assert!("dense".parse::<ProfileChoice>().is_err());
         assert_eq!("shared".parse(), Ok(WorkersChoice(Workers::Shared)));
         assert_eq!("2".parse(), Ok(WorkersChoice(Workers::Dedicated(2))));
         assert!("0".parse::<WorkersChoice>().is_err());

@@ -51,7 +51,7 @@ fn in_manifest(error: &Error, granted: Granted, path: &Path) -> Option<String> {
     let line = match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
             "memory" | "contexts" | "children" => format!("`{limit} = …` of the actor, or below [limits], sets it"),
-            "actors" => format!("`{limit} = …` below [limits] sets it"),
+            "actors" | "unread" => format!("`{limit} = …` below [limits] sets it"),
             "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
             "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),
@@ -121,7 +121,7 @@ fn mismatch(asked: &Asked<'_>) -> String {
 
 fn of_limit(limit: &str) -> Option<String> {
     Some(match limit {
-        "memory" | "contexts" | "children" | "actors" | "budget-memory" | "budget-actors" => {
+        "memory" | "contexts" | "children" | "actors" | "unread" | "budget-memory" | "budget-actors" => {
             let line = in_file(limit);
             format!(
                 "`--limit {limit}=…` sets it (in a manifest, `{line}`); `steading doctor` shows what it can be raised to"

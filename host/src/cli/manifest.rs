@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use steading::{Budget, HostBuilder, Restart, Spec, Supervisor};
 
 use super::failure::{Failure, Result};
-use super::grants::{Bound, ClockChoice, Dir, Variable, WorkersChoice, check_dir};
+use super::grants::{Bound, ClockChoice, Dir, ProfileChoice, Variable, WorkersChoice, check_dir};
 use super::hints::Granted;
 use super::stdio::Stdios;
 
@@ -28,6 +28,7 @@ pub(crate) struct Manifest {
     strategy: Strategy,
     pub(crate) workers: Option<Parsed<WorkersChoice>>,
     grace: Option<Parsed<Span>>,
+    profile: Option<Parsed<ProfileChoice>>,
     /// Of each actor, as `--limit`.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -59,6 +60,7 @@ pub(crate) struct Limits {
     pub(crate) children: Option<Amount>,
     pub(crate) log_rate: Option<Amount>,
     pub(crate) actors: Option<Amount>,
+    pub(crate) unread: Option<Amount>,
 }
 
 /// A budget.
@@ -233,13 +235,21 @@ impl Manifest {
             ("children", &limits.children),
             ("log-rate", &limits.log_rate),
             ("actors", &limits.actors),
+            ("unread", &limits.unread),
         ];
         let given = bounds
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        given.into_iter().try_fold(builder, |builder, (name, value)| {
-            Ok(bound("limits", name, value)?.apply(builder))
-        })
+        let given = given.map(|(name, value)| bound("limits", name, value));
+        let given = given.collect::<Result<Vec<_>>>()?;
+        let builder = given.iter().fold(builder, |builder, bound| bound.apply(builder));
+        match self.profile {
+            None => Ok(builder),
+            Some(profile) => profile
+                .0
+                .apply(builder, &given)
+                .map_err(|why| Failure::usage(format!("limits: {why}"))),
+        }
     }
 
     /// What the actors' nursery does when one of them fails.
@@ -425,6 +435,10 @@ mod tests {
             ),
             (&format!("grace = \"5h\"\n{ONE}"), "use ms, s or m"),
             (&format!("workers = 0\n{ONE}"), "`shared` or a number of threads"),
+            (
+                &format!("profile = \"dense\"\n{ONE}"),
+                "expected `latency` or `density`",
+            ),
             (&format!("{ONE}memory = []"), "a number or a text"),
         ] {
             assert!(wrong(text).contains(says), "{text}: {}", wrong(text));

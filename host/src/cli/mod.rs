@@ -17,6 +17,8 @@ mod hints;
 mod inspect;
 mod manifest;
 mod new;
+#[cfg(test)]
+mod noise;
 mod output;
 mod plan;
 mod run;
@@ -34,7 +36,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use failure::{Exit, Failure, Result};
-use grants::{Bound, ClockChoice, Dir, NamedComponent, Variable, WorkersChoice};
+use grants::{Bound, ClockChoice, Dir, NamedComponent, ProfileChoice, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
 use stdio::StdioChoice;
@@ -175,6 +177,9 @@ struct DoctorArgs {
     /// Empty the cache of compiled components.
     #[arg(long)]
     clear_cache: bool,
+    /// Show what a host of this profile would be like: `latency` or `density`.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<ProfileChoice>,
 }
 
 /// Which actor to start, and what to give it.
@@ -191,10 +196,10 @@ struct ActorArgs {
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,
-    /// Set limits; the defaults are memory=64MiB, contexts=256, children=64, log-rate=64KiB (of each actor; the
-    /// last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the actor and
-    /// all it starts; also cores=0.5, which are as many as there are by default), compile-time=10 (seconds) and
-    /// compile-memory=1GiB (of each component that is not in the cache).
+    /// Set limits; the defaults are memory=64MiB, contexts=256, children=64, unread=16MiB, log-rate=64KiB (of each
+    /// actor; the last is of log in a second), actors=1024 (of all), budget-memory=256MiB, budget-actors=1000 (of the
+    /// actor and all it starts; also cores=0.5, which are as many as there are by default), compile-time=10 (seconds)
+    /// and compile-memory=1GiB (of each component that is not in the cache).
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     limit: Vec<Bound>,
     /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as
@@ -216,6 +221,10 @@ struct ActorArgs {
     /// for crates built here, own threads for components from elsewhere.
     #[arg(long, value_name = "shared|N")]
     workers: Option<WorkersChoice>,
+    /// What to lay memory out for: `latency` (the default), or `density`, for as many actors as possible, of 64 MiB
+    /// at most, which run slower.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<ProfileChoice>,
     /// Write the tree of actors to standard error whenever some have come or gone, ten times a second at most,
     /// and at the end that of all actors there were.
     #[arg(long)]

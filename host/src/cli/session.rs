@@ -28,13 +28,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn of(args: &ActorArgs, stdio: Stdio, output: Output) -> Self {
-        Self {
-            builder: configured(args),
+    pub(crate) fn of(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
+        Ok(Self {
+            builder: configured(args)?,
             workers: args.workers,
             stdio,
             watch: Watch::of(args, output),
-        }
+        })
     }
 }
 
@@ -62,7 +62,7 @@ impl Lone {
             .map(|component| build::guest(&component.path, output, &interrupts));
         let children = children.collect::<Result<Vec<_>>>()?;
         let all = std::iter::once(&guest).chain(&children);
-        let session = Session::start(Setup::of(args, stdio, output), all, interrupts)?;
+        let session = Session::start(Setup::of(args, stdio, output)?, all, interrupts)?;
         let code = load(&guest, || session.host.load(&guest.wasm))?;
         for (component, guest) in args.component.iter().zip(&children) {
             session.load_as(&component.name, guest)?;
@@ -217,13 +217,17 @@ fn runtime(workers: Workers) -> std::io::Result<tokio::runtime::Runtime> {
     }
 }
 
-fn configured(args: &ActorArgs) -> HostBuilder {
+fn configured(args: &ActorArgs) -> Result<HostBuilder> {
     let builder = args
         .grace
         .map(Duration::from_millis)
         .into_iter()
         .fold(Host::builder().max_actors(ACTORS), HostBuilder::cancel_grace);
-    args.limit.iter().fold(builder, |builder, bound| bound.apply(builder))
+    let builder = args.limit.iter().fold(builder, |builder, bound| bound.apply(builder));
+    match args.profile {
+        None => Ok(builder),
+        Some(profile) => profile.apply(builder, &args.limit).map_err(Failure::usage),
+    }
 }
 
 /// Loads a guest, and says so if that took a compilation.

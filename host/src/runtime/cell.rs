@@ -5,6 +5,7 @@
 //! into the inboxes of the receivers; what else there is to perform waits for the driver.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -15,12 +16,12 @@ use steading_types::{
     PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
-use super::account::Admission;
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::snapshot::Seen;
+use super::unread::Unread;
 use super::usage::{Terms, Usage};
-use super::{Counted, Launch, Runtime, story};
+use super::{Admitted, Counted, Launch, Runtime, story};
 
 /// What is left for the driver to perform.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ struct State {
     core: Core<Peer>,
     /// Data that found no room at its receiver, in order.
     deferred: VecDeque<(Peer, Key, Delivery)>,
+    unread: Unread,
     prepared: HashMap<PortalKey, Box<Prepared>>,
     effects: VecDeque<Effect>,
     /// Until when the driver sleeps, frames and nudges apart; 0 while it is awake.
@@ -106,19 +108,20 @@ impl Cell {
         inbox: Peer,
         core: Core<Peer>,
         code: Option<Arc<dyn Launch>>,
-        (grants, admission): (Grants, Option<Admission>),
+        (grants, admitted): (Grants, Option<Admitted>),
         (depth, restarts): (u32, u32),
     ) -> Arc<Self> {
         let native = code.as_ref().is_none_or(|code| code.is_native());
         let state = State {
             core,
             deferred: VecDeque::new(),
+            unread: Unread::new(if native { usize::MAX } else { runtime.options.unread }),
             prepared: HashMap::new(),
             effects: VecDeque::new(),
             asleep_until: 0,
         };
         let lines = super::log::LogBudget::new(grants.log_rate);
-        let counted = Counted::new(runtime.clone(), admission);
+        let counted = Counted::new(runtime.clone(), admitted);
         let born = runtime.clock.now();
         let cell = Arc::new(Self {
             inbox,
@@ -166,6 +169,54 @@ impl Cell {
         result
     }
 
+    /// As [`Cell::apply`], for what leaves bytes for a peer: none if there is no room for them.
+    fn apply_sending(
+        &self,
+        bytes: usize,
+        full: impl FnOnce(&mut Unread),
+        command: impl FnOnce(&mut Core<Peer>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if !self.native {
+            let mut state = self.lock();
+            if !state.unread.has_room(bytes) {
+                full(&mut state.unread);
+                return Err(Refusal::Limit);
+            }
+            let result = command(&mut state.core);
+            if result.is_ok() {
+                state.unread.add(bytes);
+            }
+            return result;
+        }
+        self.apply(command)
+    }
+
+    /// A result for which there is no room is a failure of its call: it cannot wait, as its task is over.
+    fn fitting(&self, ending: Ending) -> Ending {
+        let Ending::Returned(value) = &ending else {
+            return ending;
+        };
+        if self.native {
+            return ending;
+        }
+        let mut state = self.lock();
+        if state.unread.has_room(value.len()) {
+            state.unread.add(value.len());
+            return ending;
+        }
+        let text = format!(
+            "its result was not sent: {} bytes that this actor sent wait to be read, the most that may",
+            state.unread.limit()
+        );
+        let kind = ErrorKind::Limit("unread".into());
+        Ending::Failed(Box::new(BoxedError::new(kind, self.inbox.id().clone(), text)))
+    }
+
+    /// Bytes that it has sent and nobody has taken in.
+    pub(crate) fn unread(&self) -> usize {
+        self.lock().unread.bytes()
+    }
+
     /// Looks at the core without changing it.
     pub(crate) fn look<R>(&self, at: impl FnOnce(&Core<Peer>) -> R) -> R {
         at(&self.lock().core)
@@ -187,9 +238,14 @@ impl Cell {
 
     fn feed(&self, state: &mut State, frames: &mut Vec<Delivery>, now: u64) {
         state.asleep_until = 0;
-        for Delivery { from, dest, frame } in frames.drain(..) {
+        let mut unhandled = Unhandled {
+            frames: frames.drain(..),
+            inbox: &self.inbox,
+        };
+        for Delivery { from, dest, frame } in unhandled.frames.by_ref() {
             state.core.handle(&from, dest, frame, now);
         }
+        drop(unhandled);
         if state.core.next_deadline().is_some_and(|due| now >= due) {
             state.core.handle_timeout(now);
         }
@@ -209,6 +265,12 @@ impl Cell {
             deadline: None,
             window: Window::DEFAULT,
         }))
+    }
+
+    /// A fault of the host's own, in the middle of a change.
+    pub(crate) fn break_on_purpose(&self) {
+        let _state = self.lock();
+        panic!("on purpose, at core");
     }
 
     /// Whatever of it waits for a time has that time now.
@@ -314,6 +376,11 @@ impl Cell {
         self.panic.get().cloned().map(Error::from)
     }
 
+    /// Its code is made: what that takes of the machine is taken.
+    pub(crate) fn settle(&self) {
+        super::lock(&self.life).iter().for_each(Counted::settle);
+    }
+
     /// From now on it does not count as alive: nothing of it is left but this record.
     pub(crate) fn retire(&self) {
         self.lines.settle(self.inbox.id());
@@ -348,6 +415,14 @@ impl Cell {
     }
 
     fn dispatch(&self, state: &mut State) {
+        self.send_all(state);
+        let left = state.deferred.iter().map(|(.., delivery)| delivery.frame.payload_len());
+        for context in state.unread.settle(left.sum()) {
+            state.core.tell_room(context);
+        }
+    }
+
+    fn send_all(&self, state: &mut State) {
         if !state.deferred.is_empty() {
             self.retry_deferred(state);
         }
@@ -440,6 +515,37 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// The core cannot be trusted to end by its own rules: everybody who waits for this actor is told that it is gone,
+    /// and nothing is waited for.
+    pub(crate) fn abandon(self: &Arc<Self>, error: &BoxedError) {
+        self.inbox.close(&mut Vec::new());
+        let words = AssertUnwindSafe(|| self.look(|core| core.last_words(error)));
+        for (to, dest, frame) in catch_unwind(words).unwrap_or_default() {
+            let from = self.inbox.clone();
+            // Who has gone before needs no word.
+            to.push(Delivery { from, dest, frame }).ok();
+        }
+        self.record_end(Some(error), Rung::Killed);
+        self.retire();
+    }
+}
+
+/// Frames that are being handled. Those that were not when the host failed at one of them go back to the inbox:
+/// somebody waits for what becomes of each.
+struct Unhandled<'a> {
+    frames: std::vec::Drain<'a, Delivery>,
+    inbox: &'a Inbox,
+}
+
+impl Drop for Unhandled<'_> {
+    fn drop(&mut self) {
+        if self.frames.len() > 0 {
+            self.inbox.put_back(&mut self.frames);
+        }
+    }
+}
+
 impl Drop for Cell {
     fn drop(&mut self) {
         self.runtime.discharge(self.inbox.id().uuid);
@@ -488,10 +594,11 @@ impl Boundary for Cell {
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
-        self.apply(|core| core.started(context, value))
+        self.apply_sending(value.len(), |_| {}, |core| core.started(context, value))
     }
 
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
+        let ending = self.fitting(ending);
         story::finished(self.inbox.id(), context, &ending);
         self.with(|core| core.finish(context, ending))
     }
@@ -513,7 +620,8 @@ impl Boundary for Cell {
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
-        let sent = self.apply(|core| core.send_batch(context, batch));
+        let withhold = |unread: &mut Unread| unread.withhold(context);
+        let sent = self.apply_sending(batch.len(), withhold, |core| core.send_batch(context, batch));
         if sent == Err(Refusal::Overrun) {
             self.with(|core| core.overrun(context));
         }

@@ -8,12 +8,13 @@ use steading_types::{
     BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, Key, Level, Spec,
 };
 
-use super::account::{Account, Admission, Exceeded};
+use super::account::{Account, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::log::{drives_terminals, escape};
 use super::quota::Quota;
-use super::{Launch, driver};
+use super::{Admitted, Launch, driver};
+use crate::capacity::{Capacity, Shortage};
 use crate::config::{Stdio, Streams};
 use crate::limits::{CONTEXTS, LOG_RATE};
 
@@ -65,7 +66,7 @@ pub(crate) struct Prepared {
     pub(crate) inbox: Peer,
     code: Arc<dyn Launch>,
     grants: Grants,
-    admission: Admission,
+    admitted: Admitted,
     depth: u32,
     granted_endpoints: Option<Vec<String>>,
     parent: Option<(Peer, Key)>,
@@ -112,10 +113,12 @@ impl Prepared {
             self.inbox,
             core,
             Some(self.code.clone()),
-            (self.grants, Some(self.admission)),
+            (self.grants, Some(self.admitted)),
             (self.depth, self.restarts),
         );
-        runtime.spawn(driver::guarded(cell.clone(), self.code.launch(cell)));
+        // Within the child's own boundary: a fault while it is made is not its parent's.
+        let (code, launched) = (self.code, cell.clone());
+        runtime.spawn(driver::guarded(cell, async move { code.launch(launched).await }));
     }
 }
 
@@ -153,16 +156,14 @@ impl Cell {
         }
         let inbox = new_inbox(&spec.name);
         let account = self.account_of(spec, &inbox, code.is_native());
-        let admission = account
-            .admit()
-            .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
+        let admitted = self.admit(spec, &account, &*code)?;
         let grants = self.grants_of(spec, code.is_native(), account)?;
         let granted_endpoints = spec.endpoints.clone();
         Ok(Prepared {
             inbox,
             code,
             grants,
-            admission,
+            admitted,
             depth: self.depth + 1,
             granted_endpoints,
             parent: None,
@@ -261,6 +262,19 @@ impl Cell {
         }
         let owner = format!("{} with all below it", inbox.id());
         Account::new(Some(self.grants.account.clone()), owner, budget)
+    }
+
+    /// By the budgets first: who is over its own need not be told what the machine has left.
+    fn admit(&self, spec: &Spec, account: &Arc<Account>, code: &dyn Launch) -> Result<Admitted, BoxedError> {
+        let by_budgets = account
+            .admit()
+            .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
+        let by_machine = code.capacity().map(Capacity::admit).transpose();
+        let refused = |short: Shortage| self.refuse(spec, ErrorKind::Limit(short.kind.into()), short.to_string());
+        Ok(Admitted {
+            _by_budgets: by_budgets,
+            by_machine: by_machine.map_err(refused)?,
+        })
     }
 
     fn refuse_beyond(&self, spec: &Spec, exceeded: &Exceeded) -> BoxedError {

@@ -6,13 +6,16 @@
 //! contexts its tasks have open, they are stuck for good, unless somebody outside makes a new call or cancels.
 //! What was found must be the same at two looks, with no turn in between. Hence not the default: an embedder says
 //! that its roots do nothing of the kind.
+//!
+//! Who is still is told here; what follows from it is decided by [`steading_proto::circle`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use steading_proto::circle::{Link, Still, circle, retain_stuck};
 use steading_proto::{ContextStatus, Part};
 use steading_types::{Key, Uuid};
 
@@ -42,9 +45,6 @@ struct Suspects {
 
 /// A stuck actor, and how many turns it had taken.
 type Suspect = (Uuid, u64);
-
-/// A task: its actor, and the context it serves.
-type Task = (Uuid, Key);
 
 impl Runtime {
     /// Looks for circles as long as it is polled. Of several that do, one looks.
@@ -86,16 +86,19 @@ impl Runtime {
         let seen = still
             .into_iter()
             .map(|cell| (cell.inbox.id().uuid, Seen::of(cell, now)));
-        let mut stuck: HashMap<Uuid, Seen<'_>> = seen.collect();
-        drop_those_who_may_go_on(&mut stuck);
-        let found: HashSet<Suspect> = stuck.values().map(suspect).collect();
-        stuck.retain(|_, seen| suspects.last.contains(&suspect(seen)));
+        let all: HashMap<Uuid, Seen<'_>> = seen.collect();
+        let mut stuck: BTreeMap<Uuid, Still<'_>> = all.iter().map(|(uuid, seen)| (*uuid, still_of(seen))).collect();
+        retain_stuck(&mut stuck);
+        let found: HashSet<Suspect> = stuck.keys().map(|uuid| suspect(&all[uuid])).collect();
+        stuck.retain(|uuid, _| suspects.last.contains(&suspect(&all[uuid])));
         // Whom somebody else could set free was free to begin with.
-        drop_those_who_may_go_on(&mut stuck);
+        retain_stuck(&mut stuck);
         suspects.told.retain(|suspect| found.contains(suspect));
         suspects.last = found;
-        if let Some(circle) = Circle::among(&stuck, &suspects.told) {
-            suspects.told.extend(circle.links.iter().map(|(seen, _)| suspect(seen)));
+        if let Some(circle) = Circle::among(&all, &stuck, &suspects.told) {
+            suspects
+                .told
+                .extend(circle.links.iter().map(|(uuid, _)| suspect(&all[uuid])));
             circle.end(self.options.deadlocks);
         }
     }
@@ -109,68 +112,47 @@ fn is_still_guest(cell: &Arc<Cell>) -> bool {
     cell.code.as_ref().is_some_and(|code| !code.is_native()) && cell.is_still()
 }
 
-/// Leaves those of the still actors whom nobody else can send anything that matters.
-fn drop_those_who_may_go_on(stuck: &mut HashMap<Uuid, Seen<'_>>) {
-    loop {
-        let free: Vec<Uuid> = stuck
-            .iter()
-            .filter(|(_, seen)| senders(seen).any(|sender| !stuck.contains_key(&sender)))
-            .map(|(uuid, _)| *uuid)
-            .collect();
-        if free.is_empty() {
-            return;
-        }
-        free.iter().for_each(|uuid| drop(stuck.remove(uuid)));
-    }
-}
-
-/// Those whose messages, results and ends an actor may wait for. Not who may cancel it.
-fn senders<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Uuid> + 'a {
-    let contexts = seen.status.contexts.iter().filter(|context| match context.part {
-        Part::Caller => context.state != "ended",
-        Part::Callee { .. } | Part::Main => {
-            matches!(context.state, "streaming" | "stream-finished") && (context.is_blocked || !context.is_peer_done)
-        }
-    });
+/// Besides its peers, its children, and its parent can set it free: that may make another call. A root is trusted not
+/// to, which is what its embedder has said.
+fn still_of<'a>(seen: &'a Seen<'_>) -> Still<'a> {
     let children = seen.status.nurseries.iter().flat_map(|nursery| &nursery.children);
-    // It may make another call. A root is trusted not to: that is what its embedder has said.
     let parent = seen.status.parent.iter().filter(|_| seen.cell.depth > 1);
     let others = children
         .map(|child| child.uuid)
         .chain(parent.map(|parent| parent.id().uuid));
-    contexts.map(|context| context.peer.uuid).chain(others)
+    Still {
+        contexts: &seen.status.contexts,
+        others: others.collect(),
+    }
 }
 
 /// Tasks each of which waits for the next, and the last for the first.
 struct Circle<'a, 'b> {
-    links: Vec<Link<'a, 'b>>,
+    all: &'a HashMap<Uuid, Seen<'b>>,
+    links: Vec<Link<'a>>,
     calls: Calls,
 }
 
 impl<'a, 'b> Circle<'a, 'b> {
     /// A circle among these, if there is one that was not told of.
-    fn among(stuck: &'a HashMap<Uuid, Seen<'b>>, told: &HashSet<Suspect>) -> Option<Self> {
-        let mut done = HashSet::new();
-        let starts = stuck
-            .values()
-            .flat_map(|seen| tasks(seen).map(|task| (seen.cell.inbox.id().uuid, task)));
-        for start in starts {
-            let circle = walk(stuck, start, &mut done);
-            let is_new = |links: &Vec<Link<'_, '_>>| links.iter().any(|(seen, _)| !told.contains(&suspect(seen)));
-            if let Some(links) = circle.filter(is_new) {
-                let mut calls = Calls::new();
-                stuck.values().for_each(|seen| seen.note_calls(&mut calls));
-                return Some(Self { links, calls });
-            }
-        }
-        None
+    fn among(
+        all: &'a HashMap<Uuid, Seen<'b>>,
+        stuck: &BTreeMap<Uuid, Still<'a>>,
+        told: &HashSet<Suspect>,
+    ) -> Option<Self> {
+        let is_new = |links: &[Link<'_>]| links.iter().any(|(uuid, _)| !told.contains(&suspect(&all[uuid])));
+        let links = circle(stuck, is_new)?;
+        let mut calls = Calls::new();
+        stuck.keys().for_each(|uuid| all[uuid].note_calls(&mut calls));
+        Some(Self { all, links, calls })
     }
 
     /// As a sentence.
     fn text(&self) -> String {
-        let link = |(seen, context): &(&Seen<'_>, &ContextStatus)| {
+        let link = |(uuid, context): &(Uuid, &ContextStatus)| {
+            let seen = &self.all[uuid];
             let me = seen.cell.inbox.id();
-            let key = task_of(context).unwrap_or_default();
+            let key = context.task().unwrap_or_default();
             let wait = match context.part {
                 Part::Caller => waits::call_wait(me, context, &self.calls),
                 Part::Callee { .. } | Part::Main => waits::stream_wait(context),
@@ -184,9 +166,10 @@ impl<'a, 'b> Circle<'a, 'b> {
     fn end(&self, how: Deadlocks) {
         let text = self.text();
         // The youngest has done least.
-        let Some((seen, context)) = self.links.iter().max_by_key(|(_, context)| context.born) else {
+        let Some((uuid, context)) = self.links.iter().max_by_key(|(_, context)| context.born) else {
             return;
         };
+        let seen = &self.all[uuid];
         let actor = seen.cell.inbox.id();
         if how == Deadlocks::Report {
             tracing::warn!(target: "steading::deadlock", actor = %actor.name, id = %actor.uuid, "nothing goes on: {text}");
@@ -205,84 +188,4 @@ fn endpoint(seen: &Seen<'_>, task: Key) -> String {
         Some(Part::Callee { endpoint, .. }) => endpoint.clone(),
         _ => "main".to_owned(),
     }
-}
-
-/// The tasks of an actor, by the contexts they serve.
-fn tasks<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Key> + 'a {
-    let contexts = seen.status.contexts.iter();
-    contexts
-        .filter(|context| context.part != Part::Caller)
-        .map(|context| context.key)
-}
-
-/// Whose context it is: the task that serves it, or that has opened it.
-fn task_of(context: &ContextStatus) -> Option<Key> {
-    match context.part {
-        Part::Caller => context.owner,
-        Part::Callee { .. } | Part::Main => Some(context.key),
-    }
-}
-
-/// A context that a task waits for.
-type Link<'a, 'b> = (&'a Seen<'b>, &'a ContextStatus);
-
-/// A task on the way, and what it waits for that was not followed yet.
-struct Step<'a, 'b> {
-    task: Task,
-    taken: Option<Link<'a, 'b>>,
-    left: Vec<(Link<'a, 'b>, Task)>,
-}
-
-impl<'a, 'b> Step<'a, 'b> {
-    fn of(stuck: &'a HashMap<Uuid, Seen<'b>>, task: Task) -> Self {
-        let seen = stuck.get(&task.0);
-        let contexts = seen
-            .into_iter()
-            .flat_map(|seen| seen.status.contexts.iter().map(move |context| (seen, context)));
-        let awaited = contexts.filter(|(_, context)| task_of(context) == Some(task.1) && waits::is_awaited(context));
-        let links = awaited.filter_map(|link| Some((link, other_end(stuck, task.0, link.1)?)));
-        Self {
-            task,
-            taken: None,
-            left: links.collect(),
-        }
-    }
-}
-
-/// Goes from task to task along what each waits for, until one comes twice: from there on, it is a circle. Guests
-/// decide how long the way is, so it is not walked on the stack.
-fn walk<'a, 'b>(
-    stuck: &'a HashMap<Uuid, Seen<'b>>,
-    start: Task,
-    done: &mut HashSet<Task>,
-) -> Option<Vec<Link<'a, 'b>>> {
-    let mut on_the_way: HashMap<Task, usize> = HashMap::new();
-    let mut path: Vec<Step<'a, 'b>> = Vec::new();
-    let mut next = done.insert(start).then_some(start);
-    loop {
-        if let Some(task) = next.take() {
-            on_the_way.insert(task, path.len());
-            path.push(Step::of(stuck, task));
-        }
-        let step = path.last_mut()?;
-        let Some((link, task)) = step.left.pop() else {
-            on_the_way.remove(&step.task);
-            path.pop();
-            continue;
-        };
-        step.taken = Some(link);
-        if let Some(at) = on_the_way.get(&task) {
-            return Some(path[*at..].iter().filter_map(|step| step.taken).collect());
-        }
-        next = done.insert(task).then_some(task);
-    }
-}
-
-/// The task at the other end of a context.
-fn other_end(stuck: &HashMap<Uuid, Seen<'_>>, me: Uuid, context: &ContextStatus) -> Option<Task> {
-    let peer = stuck.get(&context.peer.uuid)?;
-    let theirs = peer.status.contexts.iter().find(|theirs| {
-        theirs.peer.uuid == me && theirs.remote == Some(context.key) || Some(theirs.key) == context.remote
-    })?;
-    Some((context.peer.uuid, task_of(theirs)?))
 }

@@ -7,10 +7,11 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use steading_types::{ActorId, Boundary, BoxedError, Cancellation, Cause, ErrorKind, Event, NO_DEADLINE, Rung};
@@ -19,6 +20,7 @@ use tokio::time::Sleep;
 use super::account::Exceeded;
 use super::cell::{Cell, Effect};
 use super::faults::Fault;
+use super::faulty::panic_at;
 use super::inbox::Delivery;
 use super::story;
 
@@ -55,6 +57,11 @@ impl Stopped {
 
     fn killed() -> Self {
         Self::new(ErrorKind::Killed, "its store was dropped")
+    }
+
+    /// In short: without a look at the core.
+    fn in_short(self, cell: &Cell) -> BoxedError {
+        BoxedError::new(self.kind, cell.inbox.id().clone(), self.message)
     }
 
     fn into_error(self, cell: &Cell) -> BoxedError {
@@ -119,8 +126,12 @@ pub(crate) async fn drive<B: Body>(
     let create = cell.usage.measure(cell.terms(&[]), cell.now(), create);
     match driver.attend(pin!(create)).await {
         Ok(body) => {
+            driver.cell.settle();
             driver.cell.usage.note_memory(body.memory());
-            driver.body = Some(Box::new(body));
+            driver.body = Some(Contained {
+                code: Some(Box::new(body)),
+                cell: cell.clone(),
+            });
             driver.cell.with(|core| core.up());
             story::started(driver.cell.inbox.id(), driver.cell.depth);
         }
@@ -129,25 +140,71 @@ pub(crate) async fn drive<B: Body>(
     driver.run().await;
 }
 
+/// How long an actor that met a fault of the host's own may take to end by its own rules: its children have their
+/// graces, on up to sixteen levels, but somebody waits for it.
+const LAST: Duration = Duration::from_secs(30);
+
 /// Runs an actor's driver behind a panic boundary: a fault of the host's own that one actor reached
 /// ends that actor, and nothing else.
 pub(crate) async fn guarded(cell: Arc<Cell>, drive: impl Future<Output = ()> + Send) {
-    if let Err(panic) = AssertUnwindSafe(drive).catch_unwind().await {
-        let message = panic_message(&*panic);
-        tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "host fault: {message}");
-        let stopped = Stopped::new(ErrorKind::Internal, format!("host fault: {message}"));
-        let (frames, timer) = (Vec::new(), Timer::default());
-        let mut driver: Driver<NoBody> = Driver {
-            cell,
-            body: None,
-            interrupter: Arc::new(NoBody),
-            frames,
-            timer,
-            turns: 0,
-            done: None,
-        };
-        driver.die(stopped);
-        driver.run().await;
+    let Err(panic) = AssertUnwindSafe(drive).catch_unwind().await else {
+        return;
+    };
+    let fault = host_fault(&cell, &*panic);
+    // Boxed, or each driver that meets none would be the larger for it.
+    let end = Box::pin(AssertUnwindSafe(bury(cell.clone(), fault.clone())).catch_unwind());
+    match tokio::time::timeout(LAST, end).await {
+        Ok(Ok(())) => {}
+        Ok(Err(again)) => {
+            host_fault(&cell, &*again);
+            cell.abandon(&fault.in_short(&cell));
+        }
+        Err(_) => {
+            tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "it does not end, and is given up");
+            cell.abandon(&fault.in_short(&cell));
+        }
+    }
+}
+
+/// Writes it down, and says what the actor died of.
+fn host_fault(cell: &Cell, panic: &(dyn std::any::Any + Send)) -> Stopped {
+    let message = panic_message(panic);
+    tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "host fault: {message}");
+    Stopped::new(ErrorKind::Internal, format!("host fault: {message}"))
+}
+
+/// Ends an actor whose driver is gone, by its own rules.
+async fn bury(cell: Arc<Cell>, fault: Stopped) {
+    if let Some(plan) = &cell.runtime.faults {
+        panic_at(&**plan, cell.inbox.id(), "bury");
+    }
+    let (frames, timer) = (Vec::new(), Timer::default());
+    let mut driver: Driver<NoBody> = Driver {
+        cell,
+        body: None,
+        interrupter: Arc::new(NoBody),
+        frames,
+        timer,
+        turns: 0,
+        done: None,
+    };
+    driver.die(fault);
+    driver.run().await;
+}
+
+/// An actor's code, the end of which may fail without taking more with it: also where it ends because the host has
+/// failed, and another panic would end the process.
+struct Contained<B> {
+    code: Option<Box<B>>,
+    cell: Arc<Cell>,
+}
+
+impl<B> Drop for Contained<B> {
+    fn drop(&mut self) {
+        let code = self.code.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(code))) {
+            host_fault(&self.cell, &*panic);
+        }
     }
 }
 
@@ -161,7 +218,7 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 struct Driver<B> {
     cell: Arc<Cell>,
     /// `None` before the code is made, and once it is gone.
-    body: Option<Box<B>>,
+    body: Option<Contained<B>>,
     interrupter: Arc<dyn Interrupt>,
     frames: Vec<Delivery>,
     timer: Timer,
@@ -227,6 +284,7 @@ impl<B: Body> Driver<B> {
             Fault::Kill => self.cell.with(|core| core.force()),
             Fault::Cancel(canceller) => self.cell.with(|core| core.cancel_actor_now(on_purpose(&canceller))),
             Fault::Expire => self.cell.expire(),
+            Fault::Panic => self.cell.break_on_purpose(),
             Fault::Call(endpoint) => calls.extend(self.cell.call_out_of_nowhere(&endpoint)),
         }
         let (mut events, effects) = self.cell.absorb(&mut self.frames, now);
@@ -239,7 +297,10 @@ impl<B: Body> Driver<B> {
     }
 
     async fn turn(&mut self, now: u64, events: Vec<Event>) -> bool {
-        let Some(mut body) = self.body.take() else { return false };
+        let Some(mut contained) = self.body.take() else {
+            return false;
+        };
+        let Some(body) = &mut contained.code else { return false };
         let cell = self.cell.clone();
         // Pinned where it is made: a turn of a guest is large, and to move it is a good part of what it costs.
         let turned = {
@@ -251,7 +312,7 @@ impl<B: Body> Driver<B> {
         cell.usage.note_memory(body.memory());
         match turned {
             Ok(more) => {
-                self.body = Some(body);
+                self.body = Some(contained);
                 self.cell.flush();
                 more
             }
@@ -260,7 +321,7 @@ impl<B: Body> Driver<B> {
                 // Before the code is dropped: tasks that are aborted finish as cancelled, and their callers
                 // are to hear what they died of.
                 self.die(stopped);
-                drop(body);
+                drop(contained);
                 false
             }
         }

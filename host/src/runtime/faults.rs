@@ -19,10 +19,18 @@ pub enum Fault {
     Expire,
     /// Its code is given a call of this endpoint that nobody made: one that traps, or panics.
     Call(String),
+    /// The host itself panics while it changes what it knows of the actor.
+    Panic,
 }
 
 /// Decides what happens, and where.
 pub trait FaultPlan: fmt::Debug + Send + Sync {
     /// An actor is about to handle a frame of this kind. Called between turns, from its driver.
     fn before(&self, actor: &ActorId, frame: &'static str) -> Option<Fault>;
+
+    /// Whether the host itself panics at this point of an actor's life: an operation that its guest imports
+    /// (`context.open`), or `instantiate`, `turn`, `drop` of its store, `bury` after another fault.
+    fn panics(&self, _actor: &ActorId, _point: &'static str) -> bool {
+        false
+    }
 }

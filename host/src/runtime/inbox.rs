@@ -196,6 +196,22 @@ impl Inbox {
         std::mem::take(&mut queue.nudged)
     }
 
+    /// Frames that were taken and not handled, in their order, before all that came since.
+    pub(crate) fn put_back(&self, frames: impl Iterator<Item = Delivery>) {
+        let mut queue = self.lock();
+        let (control, data): (Vec<_>, Vec<_>) = frames.partition(|delivery| delivery.frame.lane() == Lane::Control);
+        for delivery in control.into_iter().rev() {
+            if let Frame::Start(start) = &delivery.frame {
+                queue.start_bytes += start_bytes(start);
+            }
+            queue.control.push_front(delivery);
+        }
+        for delivery in data.into_iter().rev() {
+            queue.data_bytes += delivery.frame.payload_len();
+            queue.data.push_front(delivery);
+        }
+    }
+
     /// Takes no more frames, and hands back what was not read.
     pub(crate) fn close(&self, into: &mut Vec<Delivery>) {
         self.lock().closed = true;

@@ -12,6 +12,7 @@ pub(crate) mod children;
 mod deadlock;
 pub(crate) mod driver;
 pub(crate) mod faults;
+pub(crate) mod faulty;
 pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod log;
@@ -21,6 +22,7 @@ pub(crate) mod root;
 mod snapshot;
 mod story;
 mod tree;
+mod unread;
 pub(crate) mod usage;
 mod waits;
 
@@ -34,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use steading_proto::Limits;
 use steading_types::{Budget, Cause, Description, Uuid};
 
+use crate::capacity::{Capacity, Place};
 use crate::clock::Clock;
 use crate::config::Deadlocks;
 use account::{Account, Admission, Exceeded};
@@ -53,6 +56,10 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
     fn description(&self) -> &Description;
     /// Whether it is Rust of the embedder, running outside turns.
     fn is_native(&self) -> bool;
+    /// Where its actors need a place each; `None` if they take nothing of the machine worth counting.
+    fn capacity(&self) -> Option<&Arc<Capacity>> {
+        None
+    }
     /// Drives an actor with this code from its first moment to its last.
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -99,6 +106,8 @@ pub(crate) struct Options {
     pub(crate) deadlocks: Deadlocks,
     /// Encode and decode every frame.
     pub(crate) encode_frames: bool,
+    /// Bytes that a guest may have sent and nobody taken in.
+    pub(crate) unread: usize,
     /// File operations of guests run on the worker itself.
     pub(crate) inline_files: bool,
 }
@@ -259,6 +268,11 @@ impl Runtime {
         }
     }
 
+    /// Bytes that the guest with the most has sent and nobody has taken in.
+    pub(crate) fn most_unread(&self) -> usize {
+        self.live_cells().iter().map(|cell| cell.unread()).max().unwrap_or(0)
+    }
+
     /// Actors that have not left yet.
     pub(crate) fn alive(&self) -> usize {
         self.living.load(Ordering::Acquire)
@@ -280,15 +294,29 @@ impl Runtime {
 pub(crate) struct Counted {
     runtime: Arc<Runtime>,
     /// Given back with it: when the parent hears of the end, there is room for the next.
-    _admission: Option<Admission>,
+    admitted: Option<Admitted>,
+}
+
+/// That an actor was let in: by the budgets it is under, and by the machine.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) _by_budgets: Admission,
+    pub(crate) by_machine: Option<Place>,
 }
 
 impl Counted {
-    pub(crate) fn new(runtime: Arc<Runtime>, admission: Option<Admission>) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>, admitted: Option<Admitted>) -> Self {
         runtime.living.fetch_add(1, Ordering::AcqRel);
-        Self {
-            runtime,
-            _admission: admission,
+        Self { runtime, admitted }
+    }
+}
+
+impl Counted {
+    /// Its code is made.
+    pub(crate) fn settle(&self) {
+        let admitted = self.admitted.as_ref();
+        if let Some(place) = admitted.and_then(|admitted| admitted.by_machine.as_ref()) {
+            place.settle();
         }
     }
 }

@@ -129,14 +129,6 @@ pub(super) fn call_wait(me: &ActorId, context: &ContextStatus, calls: &Calls) ->
     })
 }
 
-/// Whether a task waits for this context, as far as can be told.
-pub(super) fn is_awaited(context: &ContextStatus) -> bool {
-    match context.part {
-        Part::Caller => context.state != "ended",
-        Part::Callee { .. } | Part::Main => stream_wait(context).is_some(),
-    }
-}
-
 /// What a side that is inside its stream waits for: to send without credit, or else to receive.
 pub(super) fn stream_wait(context: &ContextStatus) -> Option<Wait> {
     let actor = context.peer.clone();

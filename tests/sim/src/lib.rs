@@ -32,6 +32,8 @@
 //! | I27 determinism | runner: every 64th seed runs twice, with equal fingerprints |
 //! | I28 one event with its chain | model: one `Ended`, equal to what was sent; relays grow by one hop |
 //!
+//! That tasks which wait for each other in a circle are found is shown beside, on graphs (`tests/circles.rs`).
+//!
 //! I22 has no part in the core: capabilities are the shell's.
 
 pub mod choose;

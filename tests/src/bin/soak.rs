@@ -1,10 +1,14 @@
 //! The endurance run as a command: `cargo run --release -p steading-tests --bin soak -- [--lives N] [--trees N]
 //! [--restarts N] [--children N]`. Prints the figures, and fails when a bound is broken.
+//!
+//! With `--crowd N [--profile latency|density]` it starts so many actors at once instead, and prints what each takes.
 
 use std::process::ExitCode;
 
 use peak_alloc::PeakAlloc;
+use steading::config::Profile;
 use steading::{Error, Result};
+use steading_tests::crowd;
 use steading_tests::host;
 use steading_tests::soak::{Bounds, Plan, run};
 
@@ -33,13 +37,33 @@ fn main() -> ExitCode {
 }
 
 fn soak() -> Result<Vec<String>> {
-    let plan = plan(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+    if let Some((actors, profile)) = crowd_of(&std::env::args().skip(1).collect::<Vec<_>>())? {
+        let crowd = runtime.block_on(crowd::run(profile, actors, || MEMORY.current_usage()))?;
+        println!("{crowd}");
+        return Ok(Vec::new());
+    }
+    let plan = plan(std::env::args().skip(1))?;
     // A pool so small that all of it has been used when the warm-up is over: its slots keep their pages.
     let host = || host().max_actors(64).build();
     let stages = runtime.block_on(async { run(&host()?, plan, || MEMORY.current_usage()).await })?;
     stages.iter().for_each(|stage| println!("{stage}"));
     Ok(stages.iter().flat_map(|stage| stage.faults(&BOUNDS)).collect())
+}
+
+/// How large a crowd is asked for, if one is.
+fn crowd_of(args: &[String]) -> Result<Option<(u32, Profile)>> {
+    let profile = |name: &str| match name {
+        "latency" => Ok(Profile::Latency),
+        "density" => Ok(Profile::Density),
+        other => Err(Error::msg(format!("no such profile: {other}"))),
+    };
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    Ok(match *args.as_slice() {
+        ["--crowd", actors] => Some((actors.parse()?, Profile::default())),
+        ["--crowd", actors, "--profile", name] => Some((actors.parse()?, profile(name)?)),
+        _ => None,
+    })
 }
 
 fn plan(mut args: impl Iterator<Item = String>) -> Result<Plan> {

@@ -366,3 +366,53 @@ fn messages_that_could_not_be_sent_fail_the_block_that_leaves_them() {
         "{error}"
     );
 }
+
+/// The host has no room for more of what this actor has sent: it keeps what it has, takes no more from its task, and
+/// the stop goes when all has gone.
+#[test]
+fn what_the_host_has_no_room_for_waits_and_the_stop_goes_after_it() {
+    let w = World::new();
+    let mut task = streaming(&w, async |s| {
+        s.send(vec![0; 2]).await?;
+        s.next().await?;
+        s.send(vec![0; 5]).await
+    });
+    task.waits();
+    assert_eq!(w.asked(), ["stream c1"]);
+    w.refuse_messages(Some(Refusal::Limit));
+    w.actor.flush();
+    w.data(1, &[7_u32]);
+    task.waits();
+    assert!(w.asked().is_empty(), "the second message is not taken");
+    w.refuse_messages(None);
+    w.credit(1, 0, 0);
+    task.waits();
+    assert_eq!(w.asked(), ["send c1 [3]", "send c1 [6]", "stop c1", "credit c1 1 1"]);
+    w.returned(1, &());
+    task.ends().unwrap();
+}
+
+#[test]
+fn leaving_a_stream_waits_until_what_it_has_sent_could_go() {
+    let w = World::new();
+    let (left, seen) = std::sync::mpsc::channel();
+    let mut task = w.task(w.portal().open_context("scan", &(), async move |c: Ctx, ()| {
+        c.stream(async |s| s.send(vec![0; 2]).await).await?;
+        left.send(()).unwrap();
+        Ok(())
+    }));
+    task.waits();
+    w.refuse_messages(Some(Refusal::Limit));
+    w.started_with(1, &(), Window::DEFAULT);
+    w.asked();
+    task.waits();
+    assert_eq!(w.asked(), ["stream c1"], "no stop yet");
+    assert!(seen.try_recv().is_err());
+    w.refuse_messages(None);
+    w.credit(1, 0, 0);
+    task.waits();
+    assert_eq!(w.asked(), ["send c1 [3]", "stop c1"]);
+    seen.try_recv().unwrap();
+    w.returned(1, &());
+    task.ends().unwrap();
+}

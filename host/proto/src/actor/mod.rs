@@ -15,6 +15,7 @@ mod context;
 mod ending;
 mod exit;
 mod relay;
+mod ruin;
 mod status;
 mod stream;
 mod supervision;

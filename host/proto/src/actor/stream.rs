@@ -92,6 +92,20 @@ impl<P: Clone> Core<P> {
         Ok(())
     }
 
+    /// The shell had no room for messages of this context, and has some now: the task may try again.
+    pub fn tell_room(&mut self, key: Key) {
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        if !context.is_over() && !is_released(context) {
+            self.tell(Event::Credit {
+                context: key,
+                messages: 0,
+                bytes: 0,
+            });
+        }
+    }
+
     /// This side went beyond its credit, and the receiver does not wait: the context ends for it. Not a
     /// part of [`send_batch`](Self::send_batch), which asks for no time, while ending takes some.
     pub fn overrun(&mut self, key: Key) {

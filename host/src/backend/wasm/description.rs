@@ -213,10 +213,10 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn sample() -> Description {
+    pub(in crate::backend::wasm) fn sample() -> Description {
         let text = |text: &str| text.to_string();
         let parameters = vec![Parameter {
             name: text("pattern"),

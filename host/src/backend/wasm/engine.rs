@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
 use super::cache::{self, Cache};
 use super::compile::{Bounds, Compiler};
 use super::component::{Component, Unknown};
 use super::error::LoadError;
+use super::pool::{Allocation, Layout, Plan};
 use super::ticker::Ticker;
 use super::view::State;
-use super::{limits, linker};
-use crate::config::Compile;
+use super::{limits, linker, pool};
+use crate::capacity::{Bound, Capacity};
+use crate::config::{Compile, Profile};
+use crate::machine::Machine;
 
 /// How to set up an engine.
 #[derive(Clone, Debug)]
@@ -27,8 +30,10 @@ pub(crate) struct EngineConfig {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Whether memories and stacks come from a pool set up at the start.
     pub(crate) pooling: bool,
-    /// How many actors the pool shall have room for; [`limits::ACTORS`] if `None`.
+    /// How many actors there shall be room for; [`limits::ACTORS`] if `None`.
     pub(crate) max_actors: Option<u32>,
+    /// What it is laid out for.
+    pub(crate) profile: Profile,
     /// Where components are compiled.
     pub(crate) compile: Compile,
     /// What that may take in a child.
@@ -42,6 +47,7 @@ impl Default for EngineConfig {
             cache_dir: cache::default_dir(),
             pooling: true,
             max_actors: None,
+            profile: Profile::default(),
             compile: Compile::Auto,
             compile_bounds: Bounds {
                 time: limits::COMPILE_TIME,
@@ -51,27 +57,11 @@ impl Default for EngineConfig {
     }
 }
 
-/// Where instances get their memory from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Allocation {
-    /// From a pool of this many slots.
-    Pooled {
-        /// How many actors can live at once.
-        slots: u32,
-        /// Whether memories begin as views of the component's image: cheaper to start, and two more
-        /// mappings each.
-        copy_on_write: bool,
-    },
-    /// From the kernel, one by one.
-    OnDemand {
-        /// Why there is no pool.
-        why: String,
-    },
-}
-
 /// What `steading doctor` shows of an engine.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// What it was laid out for.
+    pub profile: Profile,
     /// Where memory comes from.
     pub allocation: Allocation,
     /// Mappings the kernel allows this process (`vm.max_map_count`).
@@ -80,22 +70,6 @@ pub struct Report {
     pub cache_problem: Option<String>,
     /// Where components are compiled; never [`Compile::Auto`].
     pub compile: Compile,
-}
-
-impl fmt::Display for Allocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pooled {
-                slots,
-                copy_on_write: true,
-            } => write!(f, "pool of {slots} actors, copy-on-write memories"),
-            Self::Pooled {
-                slots,
-                copy_on_write: false,
-            } => write!(f, "pool of {slots} actors, copied memories"),
-            Self::OnDemand { why } => write!(f, "on demand ({why})"),
-        }
-    }
 }
 
 /// Compiles and loads components. Cheap to clone.
@@ -109,6 +83,8 @@ struct Inner {
     cache: Option<Cache>,
     compiler: Compiler,
     report: Report,
+    layout: Layout,
+    capacity: Arc<Capacity>,
     /// All that shapes compiled code besides the component.
     fingerprint: blake3::Hash,
 }
@@ -132,14 +108,16 @@ impl Engine {
             detail: error.to_string(),
         };
         let compiler = Compiler::new(&config.compile, config.compile_bounds)?;
-        let max_map_count = max_map_count();
-        let (wasmtime, allocation) = allocate(config, max_map_count).map_err(|error| failed(&error))?;
+        let max_map_count = Machine::default().max_map_count();
+        let allocated = allocate(config, max_map_count).map_err(|error| failed(&error))?;
+        let wasmtime = allocated.engine;
         let linker = linker::linker(&wasmtime).map_err(|error| failed(&format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
         let (cache, cache_problem) = open_cache(config.cache_dir.as_deref());
         let fingerprint = fingerprint(&wasmtime);
         let report = Report {
-            allocation,
+            profile: config.profile,
+            allocation: allocated.allocation,
             max_map_count,
             cache_problem,
             compile: compiler.place(),
@@ -151,6 +129,8 @@ impl Engine {
             cache,
             compiler,
             report,
+            layout: allocated.layout,
+            capacity: allocated.capacity,
             fingerprint,
         })))
     }
@@ -195,12 +175,22 @@ impl Engine {
         &self.0.compiler
     }
 
-    /// Whether memories begin as views of their images, for which code is laid out differently.
-    pub(super) fn copy_on_write(&self) -> bool {
-        match self.0.report.allocation {
-            Allocation::Pooled { copy_on_write, .. } => copy_on_write,
-            Allocation::OnDemand { .. } => true,
+    /// How memories are laid out, which code has to fit.
+    pub(super) fn layout(&self) -> Layout {
+        self.0.layout
+    }
+
+    /// Bytes of linear memory that an instance can have here at most.
+    pub(crate) fn largest_memory(&self) -> u64 {
+        match self.0.layout.narrow {
+            true => limits::DENSE_MEMORY as u64,
+            false => limits::MEMORY_MAX as u64,
         }
+    }
+
+    /// Who can be let in.
+    pub(crate) fn capacity(&self) -> &Arc<Capacity> {
+        &self.0.capacity
     }
 
     /// How it was set up.
@@ -256,10 +246,10 @@ fn open_cache(dir: Option<&Path>) -> (Option<Cache>, Option<String>) {
     }
 }
 
-/// An engine that compiles as one whose memories begin so, and runs nothing.
-pub(super) fn for_compiling(copy_on_write: bool) -> wasmtime::Result<wasmtime::Engine> {
+/// An engine that compiles for memories that are laid out so, and runs nothing.
+pub(super) fn for_compiling(layout: Layout) -> wasmtime::Result<wasmtime::Engine> {
     let mut config = base();
-    config.memory_init_cow(copy_on_write);
+    layout.apply(&mut config);
     wasmtime::Engine::new(&config)
 }
 
@@ -285,25 +275,29 @@ impl Hasher for Collector {
     }
 }
 
-/// The kernel's default where the machine does not say.
-fn max_map_count() -> u32 {
-    let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-    text.trim().parse().unwrap_or(65_530)
+/// An engine, what it allocates from, and who can be let in.
+struct Allocated {
+    engine: wasmtime::Engine,
+    allocation: Allocation,
+    layout: Layout,
+    capacity: Arc<Capacity>,
 }
 
-fn allocate(config: &EngineConfig, max_map_count: u32) -> wasmtime::Result<(wasmtime::Engine, Allocation)> {
+fn allocate(config: &EngineConfig, max_map_count: u32) -> wasmtime::Result<Allocated> {
+    let wanted = config.max_actors.unwrap_or(limits::ACTORS);
     if !config.pooling {
-        return on_demand("switched off".into());
+        return on_demand(wanted, "switched off".into());
     }
-    let plan = Plan::of(config.max_actors.unwrap_or(limits::ACTORS), max_map_count);
-    match wasmtime::Engine::new(&plan.config()) {
-        Ok(engine) => Ok((
+    let plan = Plan::of(config.profile, wanted, max_map_count);
+    let mut settings = base();
+    plan.apply(&mut settings);
+    match wasmtime::Engine::new(&settings) {
+        Ok(engine) => Ok(Allocated {
             engine,
-            Allocation::Pooled {
-                slots: plan.slots,
-                copy_on_write: plan.copy_on_write,
-            },
-        )),
+            allocation: plan.allocation(),
+            layout: plan.layout,
+            capacity: Capacity::new(Machine::default(), plan.slots, plan.bound, plan.need()),
+        }),
         Err(error) => {
             let why = format!(
                 "a pool of {} slots is not to be had: {}",
@@ -311,65 +305,20 @@ fn allocate(config: &EngineConfig, max_map_count: u32) -> wasmtime::Result<(wasm
                 error.root_cause()
             );
             tracing::warn!(%why, "memory is allocated on demand");
-            on_demand(why)
+            on_demand(wanted, why)
         }
     }
 }
 
-fn on_demand(why: String) -> wasmtime::Result<(wasmtime::Engine, Allocation)> {
-    Ok((wasmtime::Engine::new(&base())?, Allocation::OnDemand { why }))
-}
-
-/// How many slots a pool gets, given the mappings of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
-    slots: u32,
-    copy_on_write: bool,
-}
-
-/// Mappings per actor: two for its stack and its guard page, and two for its memory.
-const MAPS: u32 = 4;
-/// A memory that begins as a view of its image needs up to two more.
-const MAPS_COPY_ON_WRITE: u32 = 6;
-
-impl Plan {
-    fn of(wanted: u32, max_map_count: u32) -> Self {
-        let available = max_map_count.saturating_sub(limits::MAPS_RESERVED);
-        let copy_on_write = wanted <= available / MAPS_COPY_ON_WRITE;
-        Self {
-            slots: wanted.min(available / MAPS).max(1),
-            copy_on_write,
-        }
-    }
-
-    fn config(self) -> Config {
-        let mut config = base();
-        config.memory_init_cow(self.copy_on_write);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
-        config
-    }
-
-    /// Counts that cost nothing but address space are generous: a component is several core instances.
-    fn pool(self) -> PoolingAllocationConfig {
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(self.slots)
-            .total_core_instances(self.slots.saturating_mul(4))
-            .total_memories(self.slots)
-            .total_tables(self.slots.saturating_mul(2))
-            .total_stacks(self.slots)
-            .max_core_instances_per_component(limits::CORE_INSTANCES as u32)
-            .max_memories_per_component(limits::MEMORIES as u32)
-            .max_tables_per_component(limits::TABLES as u32)
-            .max_memory_size(limits::MEMORY_MAX)
-            .table_elements(limits::TABLE_ELEMENTS)
-            .max_unused_warm_slots(limits::WARM_SLOTS)
-            .table_keep_resident(limits::TABLE_KEEP_RESIDENT);
-        if PoolingAllocationConfig::is_pagemap_scan_available() {
-            pool.pagemap_scan(Enabled::Yes)
-                .linear_memory_keep_resident(limits::MEMORY_KEEP_RESIDENT);
-        }
-        pool
-    }
+fn on_demand(wanted: u32, why: String) -> wasmtime::Result<Allocated> {
+    let mut settings = base();
+    Layout::ON_DEMAND.apply(&mut settings);
+    Ok(Allocated {
+        engine: wasmtime::Engine::new(&settings)?,
+        allocation: Allocation::OnDemand { why },
+        layout: Layout::ON_DEMAND,
+        capacity: Capacity::new(Machine::default(), wanted, Bound::Configured, pool::need_on_demand()),
+    })
 }
 
 fn base() -> Config {
@@ -383,32 +332,4 @@ fn base() -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(limits::BACKTRACE_FRAMES));
     config
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_thousand_actors_fit_the_kernels_default() {
-        assert_eq!(
-            Plan::of(10_000, 65_530),
-            Plan {
-                slots: 10_000,
-                copy_on_write: true
-            }
-        );
-    }
-
-    #[test]
-    fn copy_on_write_is_given_up_before_slots_are() {
-        assert_eq!(
-            Plan::of(15_000, 65_530),
-            Plan {
-                slots: 15_000,
-                copy_on_write: false
-            }
-        );
-        assert_eq!(Plan::of(100_000, 65_530).slots, 15_358);
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -55,11 +56,38 @@ impl Default for InstanceLimits {
 
 /// One guest with a store of its own, and what it exports.
 pub(crate) struct Instance<E = Guest> {
-    pub(super) store: Store<State>,
+    pub(super) store: Held,
     pub(super) exports: E,
     pub(super) engine: Engine,
     pub(super) meter: Arc<Meter>,
     pub(super) ended: bool,
+}
+
+/// A store whose data goes last. Should the end of what it holds fail, its instance and memory are back in their pool:
+/// a store that is dropped as it is would lose them then.
+pub(super) struct Held(Option<Store<State>>);
+
+/// Why there is a store: it is taken by `drop`, after which nobody has this.
+const HELD: &str = "a store is there until it is dropped";
+
+impl Deref for Held {
+    type Target = Store<State>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect(HELD)
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.as_mut().expect(HELD)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Store::into_data));
+    }
 }
 
 /// Code that has got all it imports, of which instances are made.
@@ -109,7 +137,7 @@ impl<E: Send> Instance<E> {
         kill: Arc<KillSwitch>,
     ) -> Result<Self, Stopped> {
         let meter = Arc::new(Meter::default());
-        let mut store = store(engine, boundary, access, limits)?;
+        let mut store = Held(Some(store(engine, boundary, access, limits)?));
         store.set_hostcall_fuel(limits.payload.saturating_add(P::FUEL));
         watch(&mut store, &meter, kill);
         let _busy = engine.ticker().busy();
@@ -154,14 +182,14 @@ impl Instance {
         let _busy = self.engine.ticker().busy();
         let turned = match &*events {
             [Event::Data { context, batch }] => {
-                let turn = pin!(self.exports.call_turn_on_data(&mut self.store, now, *context, batch));
+                let turn = pin!(self.exports.call_turn_on_data(&mut *self.store, now, *context, batch));
                 self.meter.watch(turn).await
             }
             events => {
                 let paths = Paths::of(events);
                 let errors = paths.errors();
                 let events = errors.events();
-                let turn = pin!(self.exports.call_turn(&mut self.store, now, &events));
+                let turn = pin!(self.exports.call_turn(&mut *self.store, now, &events));
                 self.meter.watch(turn).await
             }
         };
@@ -175,7 +203,7 @@ impl Instance {
         self.begin()?;
         let _busy = self.engine.ticker().busy();
         let described = {
-            let describe = pin!(self.exports.call_describe(&mut self.store));
+            let describe = pin!(self.exports.call_describe(&mut *self.store));
             self.meter.watch(describe).await
         };
         let described = described.map_err(|error| Stopped::of(&error, self.store.data()))?;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use steading_types::{Boundary, Description, Event};
+use steading_types::{ActorId, Boundary, Description, Event};
 
 use super::access::{Access, PreopenedDir};
 use super::component::{Component, Shape};
@@ -12,10 +12,13 @@ use super::engine::Engine;
 use super::foreign::ForeignBody;
 use super::instance::{Instance, InstanceLimits, Linked};
 use super::stopped::KillSwitch;
+use crate::capacity::Capacity;
 use crate::runtime::Launch;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::{GrantedDir, Grants};
 use crate::runtime::driver::{Body, Interrupt, Stopped, drive};
+use crate::runtime::faults::FaultPlan;
+use crate::runtime::faulty::{Faulty, panic_at};
 
 /// A component and the engine that runs it.
 #[derive(Debug)]
@@ -43,6 +46,10 @@ impl Launch for WasmCode {
         false
     }
 
+    fn capacity(&self) -> Option<&Arc<Capacity>> {
+        Some(self.engine.capacity())
+    }
+
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let kill = Arc::new(KillSwitch::default());
         let interrupter = Arc::new(Interrupter {
@@ -55,11 +62,15 @@ impl Launch for WasmCode {
             kill,
             interrupter: interrupter.clone(),
         };
+        // Boxed, as it is over when the actor begins to live, and its room would be kept in the driver's for all that time.
         match self.component.shape().clone() {
-            Shape::Actor(pre) => Box::pin(drive(cell, interrupter, start.body(pre, |instance, _| instance))),
+            Shape::Actor(pre) => {
+                let body = start.body(pre, |instance, _| instance);
+                Box::pin(drive(cell, interrupter, Box::pin(body)))
+            }
             Shape::Foreign(foreign) => {
                 let body = |instance, boundary| ForeignBody::new(instance, foreign.functions, boundary);
-                Box::pin(drive(cell, interrupter, start.body(foreign.pre, body)))
+                Box::pin(drive(cell, interrupter, Box::pin(start.body(foreign.pre, body))))
             }
         }
     }
@@ -89,11 +100,18 @@ impl Start {
             inline_files: cell.runtime.options.inline_files,
             ..access(&cell.grants)
         };
-        let boundary = cell as Arc<dyn Boundary>;
+        let faults = cell.runtime.faults.clone();
+        let id = cell.inbox.id().clone();
+        let mut boundary = cell as Arc<dyn Boundary>;
+        if let Some(plan) = &faults {
+            panic_at(&**plan, &id, "instantiate");
+            boundary = Arc::new(Faulty::new(boundary, plan.clone()));
+        }
         let instance = Instance::start(&self.engine, &pre, boundary.clone(), &access, &limits, self.kill).await?;
         Ok(WasmBody {
             code: turns(instance, boundary),
             interrupter: self.interrupter,
+            faults: faults.map(|plan| (plan, id)),
         })
     }
 }
@@ -122,6 +140,8 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
 struct WasmBody<T> {
     code: T,
     interrupter: Arc<Interrupter>,
+    /// What is to go wrong, and with whom: in tests.
+    faults: Option<(Arc<dyn FaultPlan>, ActorId)>,
 }
 
 /// An instance, or what takes turns on behalf of one.
@@ -151,8 +171,11 @@ impl Turns for ForeignBody {
 }
 
 impl<T: Turns> Body for WasmBody<T> {
-    fn turn(&mut self, now: u64, events: Vec<Event>) -> impl Future<Output = Result<bool, Stopped>> + Send {
-        self.code.turn(now, events)
+    async fn turn(&mut self, now: u64, events: Vec<Event>) -> Result<bool, Stopped> {
+        if let Some((plan, id)) = &self.faults {
+            panic_at(&**plan, id, "turn");
+        }
+        self.code.turn(now, events).await
     }
 
     fn memory(&self) -> u64 {

@@ -94,6 +94,17 @@ pub(crate) const DESCRIBE_MEMORY: usize = 16 << 20;
 
 /// Actors the pool has room for, if the machine has enough mappings.
 pub(crate) const ACTORS: u32 = 10_000;
+/// What a guest that waits takes of the machine's memory, all told: 94 KiB of a Rust guest are pages of its own,
+/// and beside them are tables of pages and what the host keeps of it.
+pub(crate) const ACTOR_MEMORY: u64 = 128 << 10;
+/// Components that can be asked what they offer at the same time, beside as many actors as there may be.
+pub(crate) const DESCRIBED_AT_ONCE: u32 = 8;
+/// What a slot of a dense pool can hold, and so what no spec can exceed there.
+pub(crate) const DENSE_MEMORY: usize = 64 << 20;
+/// Between the slots of a dense pool: one that reads past its end by less needs no check of its own.
+pub(crate) const DENSE_GUARD: u64 = 64 << 10;
+/// Slots of a dense pool kept warm after use.
+pub(crate) const DENSE_WARM_SLOTS: u32 = 16;
 /// Mappings left to the rest of the process.
 pub(crate) const MAPS_RESERVED: u32 = 4_096;
 /// Slots kept warm after use, so that starting an actor seldom asks the kernel for anything.

@@ -26,6 +26,7 @@ pub(crate) mod limits;
 mod linker;
 mod meter;
 mod nobody;
+mod pool;
 mod scan;
 mod stdio;
 mod stopped;
@@ -33,6 +34,8 @@ mod supervision;
 mod ticker;
 mod view;
 
+#[cfg(test)]
+mod noise;
 #[cfg(test)]
 mod tests;
 
@@ -51,7 +54,4 @@ pub(crate) use self::{
     stopped::KillSwitch,
 };
 
-pub use self::{
-    engine::{Allocation, Report},
-    error::LoadError,
-};
+pub use self::{engine::Report, error::LoadError, pool::Allocation};

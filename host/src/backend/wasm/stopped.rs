@@ -141,7 +141,7 @@ impl Stopped {
             );
         }
         if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-            return Self::new(ErrorKind::Limit("actors".into()), error.root_cause().to_string());
+            return Self::new(ErrorKind::Limit("capacity".into()), POOL_IS_EMPTY);
         }
         Self::other(&error.root_cause().to_string())
     }
@@ -153,11 +153,20 @@ impl Stopped {
             m if m.starts_with("requested len") => ErrorKind::Limit("random".into()),
             m if m.contains("store handle limit exceeded") => ErrorKind::Limit("handles".into()),
             m if m.contains("resource table has no free keys") => ErrorKind::Limit("resources".into()),
+            // The kernel's ENOMEM, through whichever crate it came.
+            m if m.ends_with("(os error 12)") => return Self::new(ErrorKind::Limit("capacity".into()), NO_MORE_PAGES),
             _ => ErrorKind::Internal,
         };
         Self::new(kind, bounded(message))
     }
 }
+
+/// Components with several memories, tables or modules take more of the pool than there are actors.
+const POOL_IS_EMPTY: &str = "the engine's pool has no memory, table or stack left for it; \
+                             a larger `max_actors` makes the pool larger";
+/// What it says when the kernel refuses, be it for the sake of mappings, of address space or of memory.
+const NO_MORE_PAGES: &str = "the kernel gives this process no more memory for it: a limit on mappings \
+                             (vm.max_map_count), on address space (ulimit -v), or on all memory is reached";
 
 /// `MemoryOutOfBounds` becomes `memory-out-of-bounds`.
 fn code(trap: Trap) -> String {

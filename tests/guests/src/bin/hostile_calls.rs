@@ -9,6 +9,9 @@ use steading_guest::bindings::steading::actor::types::{
 use steading_guest::bindings::steading::actor::{context, log, nursery, runtime, stream};
 use steading_guest::{Context, Error, Result, encode, sleep};
 
+#[path = "../babble.rs"]
+mod babble;
+
 struct Calls;
 
 /// Knocks at every door, as fast as it can.
@@ -55,6 +58,12 @@ impl Calls {
                 portal: made_up.max(1),
             }
         })
+    }
+
+    /// Calls anything with anything, in an order that a number decides: its own keys, those of others and of nothing,
+    /// and bytes that are no values.
+    async fn babble(seed: u64) -> Result<String> {
+        babble::run(seed).await
     }
 
     /// Opens and closes what answers each time.

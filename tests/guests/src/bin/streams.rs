@@ -1,6 +1,8 @@
 //! Duplex streams: echo, counting, and a receiver in no hurry.
 
-use steading_guest::{Context, Result, TrySend};
+use std::time::Duration;
+
+use steading_guest::{Context, Result, Spec, TrySend, gather_contexts, join, join_all, nursery};
 
 struct Streams;
 
@@ -53,6 +55,44 @@ impl Streams {
         Ok("gone".to_owned())
     }
 
+    /// How many bytes of text come.
+    async fn drink(ctx: Context<(), String>) -> Result<u64> {
+        ctx.started(()).await?;
+        ctx.stream(async |stream| {
+            let mut bytes = 0;
+            while let Some(message) = stream.next().await? {
+                bytes += message.len() as u64;
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// Takes nothing in for a while: this actor as a whole sleeps.
+    async fn nap(milliseconds: u64) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        Ok(())
+    }
+
+    /// Sends 1 MiB on each of so many contexts with a child that sleeps meanwhile; how much of it arrives.
+    async fn pour(contexts: u32) -> Result<u64> {
+        nursery(async |n| {
+            let child = n.start_actor(Spec::this_component("sleeper")).await?;
+            let drinks: Vec<_> = (0..contexts).map(|_| child.context("drink")).collect();
+            let poured = gather_contexts(drinks, async |drinks: Vec<(Context<String, ()>, ())>| {
+                let nap = child.call::<(), _>("nap", &500_u64);
+                let pours = join_all(drinks.iter().map(|(ctx, ())| pour_one(ctx)));
+                let (nap, poured) = join!(nap, pours);
+                nap?;
+                poured.into_iter().sum()
+            });
+            let poured = poured.await?;
+            n.cancel("poured");
+            Ok(poured)
+        })
+        .await
+    }
+
     /// The sum of what comes.
     async fn sum(ctx: Context<(), u64>) -> Result<u64> {
         ctx.started(()).await?;
@@ -65,6 +105,17 @@ impl Streams {
         })
         .await
     }
+}
+
+async fn pour_one(ctx: &Context<String, ()>) -> Result<u64> {
+    let pour = async |stream: steading_guest::Stream<String, ()>| {
+        for _ in 0..16 {
+            stream.send("x".repeat(65_000)).await?;
+        }
+        Ok(())
+    };
+    ctx.stream(pour).await?;
+    ctx.wait_result().await
 }
 
 fn main() {}

@@ -85,7 +85,7 @@ fn start(program: &Program, bounds: Bounds, engine: &Engine, files: &Files) -> i
         parent: std::process::id(),
         time: bounds.time,
         memory: bounds.memory,
-        copy_on_write: engine.copy_on_write(),
+        layout: engine.layout(),
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(limits::COMPILE_THREADS).to_string();

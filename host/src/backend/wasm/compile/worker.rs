@@ -17,6 +17,7 @@ use wasi_preview1_component_adapter_provider::{
 };
 
 use super::verdict::{self, Refusal};
+use crate::backend::wasm::pool::Layout;
 use crate::backend::wasm::scan::{self, Kind};
 use crate::backend::wasm::{engine, limits};
 
@@ -35,7 +36,7 @@ pub(super) struct Request {
     /// Bytes of address space.
     pub(super) memory: u64,
     /// How memories begin, which is a part of the code.
-    pub(super) copy_on_write: bool,
+    pub(super) layout: Layout,
 }
 
 /// Compiles and ends the process, if this is what it was started for; else returns.
@@ -71,18 +72,18 @@ pub(super) fn is_asked() -> bool {
 impl Request {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let numbers: Result<Vec<u64>, _> = text.split(' ').map(str::parse).collect();
-        let [parent, time, memory, copy_on_write] = numbers.ok()?.try_into().ok()?;
+        let [parent, time, memory, layout] = numbers.ok()?.try_into().ok()?;
         Some(Self {
             parent: parent.try_into().ok()?,
             time: Duration::from_millis(time),
             memory,
-            copy_on_write: copy_on_write == 1,
+            layout: Layout::of_code(layout)?,
         })
     }
 
     pub(super) fn text(self) -> String {
-        let cow = u8::from(self.copy_on_write);
-        format!("{} {} {} {cow}", self.parent, self.time.as_millis(), self.memory)
+        let layout = self.layout.code();
+        format!("{} {} {} {layout}", self.parent, self.time.as_millis(), self.memory)
     }
 
     fn serve(self) -> io::Result<()> {
@@ -119,7 +120,7 @@ impl Request {
     }
 
     fn answer(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let engine = engine::for_compiling(self.copy_on_write).map_err(io::Error::other)?;
+        let engine = engine::for_compiling(self.layout).map_err(io::Error::other)?;
         // The host has looked at it and found nothing too large; what it is, is not worth a word of protocol.
         let kind = scan::scan("it", bytes).map_err(io::Error::other)?;
         let verdict = compile(&engine, kind, bytes);
@@ -185,7 +186,7 @@ mod tests {
             parent: 7,
             time: Duration::from_millis(300),
             memory: 1 << 40,
-            copy_on_write: true,
+            layout: Layout::ON_DEMAND,
         };
         assert_eq!(Request::parse(&request.text()), Some(request));
         for text in ["", "1", "1 2 3", "1 2 3 4 5", "-1 2 3 1", "yes"] {

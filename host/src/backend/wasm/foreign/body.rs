@@ -155,11 +155,11 @@ impl Instance<wasmtime::component::Instance> {
         self.begin()?;
         self.store.data().clocks.begin_turn(now);
         let _busy = self.engine.ticker().busy();
-        let callee = self.exports.get_func(&mut self.store, function.index);
+        let callee = self.exports.get_func(&mut *self.store, function.index);
         let callee = callee.ok_or_else(|| Stopped::new(ErrorKind::Internal, "an export is gone"))?;
         let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
         let called = {
-            let call = pin!(callee.call_async(&mut self.store, arguments, &mut results));
+            let call = pin!(callee.call_async(&mut *self.store, arguments, &mut results));
             self.meter.watch(call).await
         };
         called.map_err(|error| Stopped::of(&error, self.store.data()))?;
