@@ -57,7 +57,7 @@ fn programs_are_told_the_imports_as_well() {
 }
 
 const TWO: &str = r#"
-limits = { contexts = 7 }
+limits = { contexts = 7, unread = "1MiB" }
 [[actor]]
 name = "reader"
 component = "files"
@@ -89,7 +89,7 @@ fn a_manifest_says_what_each_actor_is_given_and_what_it_lacks() {
     assert_eq!((&bare["given"], &bare["component"]), (&json!({}), &json!("files")));
     let lacks = |name: &str| named(&bare["missing"], name)["manifest"].is_string();
     assert!(lacks("files") && lacks("children") && lacks("arguments and environment"));
-    assert_eq!(json["all"], json!({ "limits": { "contexts": 7 } }));
+    assert_eq!(json["all"], json!({ "limits": { "contexts": 7, "unread": "1MiB" } }));
     let of_files = &json["components"]["files"];
     assert!(named(&of_files["capabilities"], "files")["imports"].is_array() && of_files["digest"].is_string());
 }

@@ -139,6 +139,7 @@ fn of_all(manifest: &Manifest) -> Map<String, Value> {
         ("children", amount(limits.children.as_ref())),
         ("log-rate", amount(limits.log_rate.as_ref())),
         ("actors", amount(limits.actors.as_ref())),
+        ("unread", amount(limits.unread.as_ref())),
     ];
     settings([("limits", table_of(each)), ("total", shares(&manifest.total))])
 }
