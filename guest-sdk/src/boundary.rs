@@ -38,7 +38,16 @@ impl Boundary for WitBoundary {
     }
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
-        context::open(&convert::open_options(options), &args).map_err(convert::boxed_error)
+        let (options, grants) = convert::open_options(options);
+        let opened = match grants.as_slice() {
+            [] => context::open(&options, &args),
+            grants => context::open_granting(&options, grants, &args),
+        };
+        opened.map_err(convert::boxed_error)
+    }
+
+    fn granted(&self, context: Key, name: &str) -> Result<String, BoxedError> {
+        context::granted(context, name).map_err(convert::boxed_error)
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use steading_types::{
     ActorId, BoxedError, Cancellation, Cause, Clock, ComponentRef, Description, Directory, Ending, EndpointInfo,
-    EndpointKind, ErrorKind, Event, Flow, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted, Rung,
-    Spec, Start, Stdio, Uuid, Window,
+    EndpointKind, ErrorKind, Event, Flow, Grant, Level, OpenOptions, Outcome, Payloads, Policy, Refusal, Restarted,
+    Rung, Spec, Start, Stdio, Uuid, Window,
 };
 
 use crate::bindings;
-use crate::bindings::steading::actor::{context, events, log, nursery, stream, types};
+use crate::bindings::steading::actor::{context, events, grants, log, nursery, stream, types};
 use crate::supervision::{self, fate};
 
 pub(crate) fn event(event: events::Event) -> Event {
@@ -290,8 +290,10 @@ pub(crate) fn refusal(refusal: types::Refusal) -> Refusal {
     }
 }
 
-pub(crate) fn open_options(options: OpenOptions) -> context::OpenOptions {
-    context::OpenOptions {
+/// Apart from the grants, which have a list of their own: most contexts have none.
+pub(crate) fn open_options(options: OpenOptions) -> (context::OpenOptions, Vec<grants::Grant>) {
+    let grants = options.grants.into_iter().map(grant).collect();
+    let options = context::OpenOptions {
         target: options.target,
         endpoint: options.endpoint,
         schema: options.schema,
@@ -302,6 +304,14 @@ pub(crate) fn open_options(options: OpenOptions) -> context::OpenOptions {
             messages: options.window.messages,
             bytes: options.window.bytes,
         },
+    };
+    (options, grants)
+}
+
+fn grant(grant: Grant) -> grants::Grant {
+    match grant {
+        Grant::Directory(dir) => grants::Grant::Directory(directory(dir)),
+        Grant::Component(name) => grants::Grant::Component(name),
     }
 }
 
@@ -362,8 +372,8 @@ fn clock(clock: Clock) -> nursery::Clock {
     }
 }
 
-fn directory(directory: Directory) -> nursery::Directory {
-    nursery::Directory {
+fn directory(directory: Directory) -> grants::Directory {
+    grants::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,
         writable: directory.writable,

@@ -43,10 +43,10 @@ pub mod prelude {
     pub use log::{debug, error, info, trace, warn};
 
     pub use crate::{
-        AbsorbedExt, Budget, Clock, Context, Directory, Either, Entry, Error, Lease, Nursery, Policy, Portal, Restart,
-        Result, Schema, Signature, Spec, Stdio, Stream, StreamOptions, Supervisor, cancel_self, cancelled, checkpoint,
-        cluster, current, fail_after, gather, gather_calls, gather_contexts, join, join_all, move_on_after, nursery,
-        on_exit, race, scope, select, shared, shield, sleep, timeout, try_join, try_join_all,
+        AbsorbedExt, Budget, Clock, Context, Directory, Either, Entry, Error, Grant, Lease, Nursery, Policy, Portal,
+        Restart, Result, Schema, Signature, Spec, Stdio, Stream, StreamOptions, Supervisor, cancel_self, cancelled,
+        checkpoint, cluster, current, fail_after, gather, gather_calls, gather_contexts, granted, join, join_all,
+        move_on_after, nursery, on_exit, race, scope, select, shared, shield, sleep, timeout, try_join, try_join_all,
     };
 }
 

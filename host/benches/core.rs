@@ -72,6 +72,7 @@ impl Pair {
             start_timeout: None,
             parent: None,
             window: Window::DEFAULT,
+            grants: Vec::new(),
         };
         let key = self.cores[CALLER].open(options, vec![0]).expect("the callee is there");
         self.exchange();

@@ -40,12 +40,12 @@ pub use steading_actor::schema::Schema;
 pub use steading_actor::{
     AbsorbedExt, ActorId, Backoff, BoxedError, BroadcastStatistics, Budget, CancelScope, Cancellation, Capture,
     Captured, Cause, Clock, Context, ContextBuilder, ContextPayloads, Description, Directory, Either, End, Endpoint,
-    EndpointInfo, EndpointKind, EndpointSchema, Entry, Error, ErrorKind, ErrorReport, FailureMatch, Intensity,
+    EndpointInfo, EndpointKind, EndpointSchema, Entry, Error, ErrorKind, ErrorReport, FailureMatch, Grant, Intensity,
     JoinHandle, Lease, Level, Nursery, OnLag, Outcome, Parameter, Payloads, Policy, Portal, Ready, Restart,
     RestartWhen, Result, Rung, Running, Side, Signature, Spec, State, Stdio, Strategy, Stream, StreamOptions,
     Subscription, Supervisor, TaskGroup, TrySend, Window, cancel_self, cancelled, checkpoint, cluster, current,
-    fail_after, gather, gather_calls, gather_contexts, move_on_after, nursery, on_exit, race, schema, scope, shared,
-    shield, sleep, sleep_until, timeout, try_current,
+    fail_after, gather, gather_calls, gather_contexts, granted, move_on_after, nursery, on_exit, race, schema, scope,
+    shared, shield, sleep, sleep_until, timeout, try_current,
 };
 /// Writes the trait of the same name for a type.
 pub use steading_macros::SchemaOfHost as Schema;

@@ -7,6 +7,7 @@ mod bad_input;
 mod compiling;
 mod errors;
 mod foreign;
+mod granting;
 mod inspect;
 mod interrupt;
 mod manifest;

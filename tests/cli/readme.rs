@@ -58,6 +58,11 @@ fn hello_does_what_its_readme_says() {
 }
 
 #[test]
+fn greeter_does_what_its_readme_says() {
+    check("greeter");
+}
+
+#[test]
 fn pingpong_does_what_its_readme_says() {
     check("pingpong");
 }

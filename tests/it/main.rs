@@ -13,6 +13,7 @@ mod files;
 mod foreign;
 mod garbage;
 mod gathering;
+mod granting;
 mod host;
 mod hostile;
 mod leaving;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::runtime::failure;
 use crate::scope;
 use crate::state::{State, short_type_name};
 use crate::stream::Stream;
-use crate::{block, codec};
+use crate::{block, codec, granted};
 
 /// Which end of a context this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,6 +225,15 @@ impl<S, R, St> Context<S, R, St> {
     /// The cancellation of the current scope.
     pub async fn ended(&self) -> Result<Outcome> {
         self.link.wait_in_block(|state| state.outcome.clone().map(Ok)).await
+    }
+
+    /// Callee: the path of the directory that the caller has granted this context by this name. See
+    /// [`granted`](crate::granted()).
+    ///
+    /// # Errors
+    /// As there; `NotGranted` for the caller, too.
+    pub fn granted(&self, name: &str) -> Result<PathBuf> {
+        granted::path(&self.link.actor, self.link.key, name)
     }
 
     /// How it stands, in one word (semantics 4).

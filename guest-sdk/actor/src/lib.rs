@@ -17,6 +17,7 @@ mod entry;
 mod error;
 mod exit;
 mod gather;
+mod granted;
 mod link;
 mod nursery;
 mod policy;
@@ -49,6 +50,7 @@ pub use entry::Entry;
 pub use error::{AbsorbedExt, Error, Result};
 pub use exit::on_exit;
 pub use gather::{gather, gather_calls, gather_contexts};
+pub use granted::granted;
 pub use nursery::{Nursery, Running, nursery};
 pub use policy::StreamOptions;
 pub use portal::{ContextBuilder, Portal};
@@ -63,7 +65,7 @@ pub use state::State;
 pub use steading_macros::SchemaOfActor as Schema;
 pub use steading_types::{
     ActorId, Backoff, BoxedError, Budget, Cancellation, Cause, Clock, ContextPayloads, Description, Directory,
-    EndpointInfo, EndpointKind, EndpointSchema, ErrorKind, FailureMatch, Intensity, Level, Outcome, Parameter,
+    EndpointInfo, EndpointKind, EndpointSchema, ErrorKind, FailureMatch, Grant, Intensity, Level, Outcome, Parameter,
     Payloads, Policy, Restart, RestartWhen, Rung, Spec, Stdio, Strategy, Window,
 };
 #[cfg(not(target_family = "wasm"))]

@@ -228,7 +228,7 @@ async fn call_once(nursery: &Nursery, once: Once) -> Result<Bytes> {
         };
         let portal = nursery.0.actor.portal_into(line.clone(), it, id);
         let context = portal.context(&once.endpoint).schema(once.schema);
-        let result = context.encoded(args.clone()).call().await;
+        let result = context.encoded(args.clone()).call_encoded().await;
         // As the host will tell of it: one failure, wherever it is met.
         let result = result.map_err(|error| Error::boxed_by(error, nursery.0.actor.me()));
         if !starts_again(nursery, &line, &portal, &result).await {

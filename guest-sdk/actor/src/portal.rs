@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steading_types::{ActorId, Cause, OpenOptions, PortalKey, Rung, Window};
+use steading_types::{ActorId, Cause, Grant, OpenOptions, PortalKey, Rung, Window};
 
 use crate::children::{self, End, Incarnation, Line};
 use crate::context::Context;
@@ -76,7 +76,7 @@ impl Portal {
         R: DeserializeOwned,
         A: Serialize + ?Sized,
     {
-        self.context(endpoint).args(args).call_typed()
+        self.context(endpoint).args(args).call()
     }
 
     /// Opens a context for the duration of `body`, which is given the handle and the first value. See
@@ -112,6 +112,7 @@ impl Portal {
                 start_timeout: None,
                 parent: None,
                 window: Window::DEFAULT,
+                grants: Vec::new(),
             },
         }
     }
@@ -265,6 +266,39 @@ impl ContextBuilder {
         self
     }
 
+    /// Gives the callee something of this actor's until the context ends: a [`Directory`](crate::Directory), whose
+    /// path as the child sees it is the name by which the callee asks for it ([`granted`](crate::granted())), or a
+    /// [component](Grant::component) that it may start children of in this context. When the context has its outcome,
+    /// whatever the callee holds of it, open files too, answers "permission denied".
+    ///
+    /// All tasks of the callee are one memory: what one of them may use for a time, the others can reach in that
+    /// time. A native callee is told the machine's own path, and trusted to forget it.
+    ///
+    /// Opening fails with `NotGranted` if this actor does not have what it grants, or may only read what is to be
+    /// written, and with `Limit("grants")` beyond 64 at a time; nothing is sent then.
+    ///
+    /// ```ignore
+    /// let report: Report = worker
+    ///     .context("scan")
+    ///     .args(&pattern)
+    ///     .grant(Directory::new("/data/photos", "photos"))
+    ///     .call()
+    ///     .await?;
+    /// ```
+    pub fn grant(mut self, grant: impl Into<Grant>) -> Self {
+        self.options.grants.push(grant.into());
+        self
+    }
+
+    /// Calls the endpoint and waits for its result, as [`Portal::call`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn call<R: DeserializeOwned>(self) -> impl Future<Output = Result<R>> + use<R> {
+        let call = self.call_encoded();
+        async move { codec::decode(&call.await?).map_err(|e| e.about("result")) }
+    }
+
     /// Opens the context for the duration of `body`.
     ///
     /// # Errors
@@ -277,12 +311,7 @@ impl ContextBuilder {
         block::run(self.link()?, body).await
     }
 
-    pub(crate) fn call_typed<R: DeserializeOwned>(self) -> impl Future<Output = Result<R>> + use<R> {
-        let call = self.call();
-        async move { codec::decode(&call.await?).map_err(|e| e.about("result")) }
-    }
-
-    pub(crate) async fn call(self) -> Result<bytes::Bytes> {
+    pub(crate) async fn call_encoded(self) -> Result<bytes::Bytes> {
         block::call(self.link()?).await
     }
 

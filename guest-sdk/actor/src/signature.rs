@@ -103,7 +103,7 @@ impl<A, R> Signature<A, R> {
         A: Serialize,
         R: DeserializeOwned,
     {
-        self.context(portal).args(args).call_typed()
+        self.context(portal).args(args).call()
     }
 
     /// Starts a child actor for this one call, as [`Nursery::run_in_actor`]; one whose types differ fails it.

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use crate::{
-    ActorId, BoxedError, Cancellation, Cause, EndpointSchema, Fate, Flow, Key, Outcome, Policy, PortalKey, Restarted,
-    Spec, Supervision,
+    ActorId, BoxedError, Cancellation, Cause, EndpointSchema, Fate, Flow, Grant, Key, Outcome, Policy, PortalKey,
+    Restarted, Spec, Supervision,
 };
 
 /// "No timer": the time that never comes.
@@ -49,6 +49,8 @@ pub struct OpenOptions {
     pub parent: Option<Key>,
     /// What the caller is ready to receive at first.
     pub window: Window,
+    /// What the callee has of the caller's until the context ends.
+    pub grants: Vec<Grant>,
 }
 
 /// How a callee's task came to its end.
@@ -334,6 +336,8 @@ pub trait Boundary: Send + Sync + 'static {
     fn wake_at(&self, time: u64);
     /// Opens a context. `Err` when it is refused outright: self, unknown portal, limits.
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError>;
+    /// Callee: the path of a directory that this context was granted, for as long as it lasts.
+    fn granted(&self, context: Key, name: &str) -> Result<String, BoxedError>;
     /// Callee, once.
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal>;
     /// Callee, once.

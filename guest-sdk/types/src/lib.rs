@@ -7,6 +7,7 @@
 mod boundary;
 mod error;
 mod flow;
+mod grant;
 mod identity;
 mod members;
 mod schema;
@@ -21,6 +22,7 @@ pub use boundary::{
 };
 pub use error::{BoxedError, ErrorKind, Outcome};
 pub use flow::{Credit, Flow, Policy, push_message, split_message};
+pub use grant::{GRANTED, Grant};
 pub use identity::{ActorId, Cancellation, Cause, Key, PortalKey, Uuid};
 pub use schema::{ContextPayloads, EndpointSchema, Payloads};
 pub use spec::{Budget, Clock, ComponentRef, Counted, Directory, Spec};

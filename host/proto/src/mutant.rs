@@ -50,6 +50,8 @@ mutants! {
     GroupStartsBackwards,
     /// What a child was started for is over as often as it is said.
     DoneAgainAndAgain,
+    /// What a context granted is not revoked.
+    GrantOutlivesContext,
     /// A cancelled task's end is not acknowledged.
     LostAck,
     /// A cancel of something unknown is not acknowledged.

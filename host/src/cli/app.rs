@@ -92,6 +92,7 @@ fn refuse_options(path: &Path, args: &RunArgs) -> Result<()> {
     let actor = &args.actor;
     let given = [
         ("--dir", !actor.dir.is_empty()),
+        ("--grant", !actor.grant.is_empty()),
         ("--env", !actor.env.is_empty()),
         ("--limit", !actor.limit.is_empty()),
         ("--component", !actor.component.is_empty()),

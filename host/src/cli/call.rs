@@ -10,12 +10,13 @@ use std::pin::pin;
 use ciborium::Value;
 use futures_util::future::{Either, select};
 use steading::config::Stdio;
-use steading::{Code, Context, EndpointInfo, EndpointKind, Portal, Stream};
+use steading::{Code, Context, ContextBuilder, EndpointInfo, EndpointKind, Stream};
 use tokio::sync::mpsc;
 
 use super::CallArgs;
 use super::endpoints;
 use super::failure::{Exit, Failure, Local, Result};
+use super::grants::CallGrant;
 use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
 use super::session::Lone;
@@ -38,7 +39,10 @@ pub(crate) fn run(args: CallArgs, output: Output, interrupts: Interrupts) -> Res
     let (endpoint, payload) = asked(&session.code, &args)?;
     let spec = session.spec(&args.actor, &[]);
     let captures = Captures::of(&spec);
-    let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload, output).await);
+    let result = session.run(spec, async |portal| {
+        let context = CallGrant::add(&args.actor.grant, portal.context(&endpoint.name).args(&payload));
+        result(context, endpoint.kind, output).await
+    });
     let asked = Asked {
         endpoint: &endpoint,
         payload: &payload,
@@ -69,16 +73,16 @@ fn asked(code: &Code, args: &CallArgs) -> Result<(EndpointInfo, Value)> {
     Ok((endpoint, payload))
 }
 
-async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value, output: Output) -> steading::Result<Value> {
-    if endpoint.kind == EndpointKind::Plain {
-        return portal.call(&endpoint.name, args).await;
+async fn result(context: ContextBuilder, kind: EndpointKind, output: Output) -> steading::Result<Value> {
+    if kind == EndpointKind::Plain {
+        return context.call().await;
     }
     let body = async |ctx: Talk, first: Value| {
         print_first(&first, output).map_err(Local::from)?;
         ctx.stream(async |stream| talk(&ctx, &stream, output).await).await?;
         ctx.wait_result().await
     };
-    portal.open_context(&endpoint.name, args, body).await
+    context.open(body).await
 }
 
 /// Until the endpoint has ended; the input may end before, or never.

@@ -1,13 +1,14 @@
 //! What the user grants and limits, read from the command line.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use steading::config::{Profile, Workers};
-use steading::{Budget, Clock, Directory, HostBuilder, Spec, limits};
+use steading::{Budget, Clock, ContextBuilder, Directory, HostBuilder, Spec, limits};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -79,10 +80,44 @@ impl Dir {
 impl Dir {
     /// Adds it to what an actor is started with.
     pub(crate) fn grant(&self, spec: Spec) -> Spec {
+        spec.directory(self.directory())
+    }
+
+    fn directory(&self) -> Directory {
         let mut directory = Directory::new(&self.host, &self.guest);
         directory.writable = self.writable;
         (directory.quota, directory.open) = (self.quota, self.open);
-        spec.directory(directory)
+        directory
+    }
+}
+
+/// `--grant HOST[:NAME][:ro|:rw][,quota=BYTES][,open=N]`: a directory for one call, which asks for it by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallGrant(Dir);
+
+impl FromStr for CallGrant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        let mut dir: Dir = text.parse()?;
+        if dir.guest == dir.host {
+            let name = Path::new(&dir.host).file_name().and_then(OsStr::to_str);
+            let name = name.ok_or_else(|| format!("give it a name, by which it is asked for: {}:NAME", dir.host))?;
+            dir.guest = name.to_owned();
+        }
+        match dir.guest.contains('/') {
+            true => Err(format!("`{}` is no name: it has a `/`", dir.guest)),
+            false => Ok(Self(dir)),
+        }
+    }
+}
+
+impl CallGrant {
+    /// Adds all of these to what a call is opened with.
+    pub(crate) fn add(grants: &[Self], context: ContextBuilder) -> ContextBuilder {
+        grants
+            .iter()
+            .fold(context, |context, grant| context.grant(grant.0.directory()))
     }
 }
 
@@ -453,6 +488,16 @@ mod tests {
                 Dir::parse(text)
             );
         }
+    }
+
+    #[test]
+    fn what_is_granted_to_a_call_has_a_name() {
+        let name = |text: &str| text.parse::<CallGrant>().map(|grant| (grant.0.guest, grant.0.writable));
+        assert_eq!(name("/tmp"), Ok(("tmp".to_owned(), false)));
+        assert_eq!(name("/tmp:rw"), Ok(("tmp".to_owned(), true)));
+        assert_eq!(name("/tmp:in:rw,quota=1"), Ok(("in".to_owned(), true)));
+        assert!(name(".").is_err_and(|why| why.contains("give it a name")));
+        assert!(name("/tmp:/in").is_err_and(|why| why.contains("is no name")));
     }
 
     #[test]

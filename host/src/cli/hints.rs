@@ -16,6 +16,17 @@ use super::values;
 const ENDPOINTS: &str =
     "who starts an actor grants its endpoints, with `Spec::endpoints`; all of them if it says nothing";
 
+/// A directory of a context; an actor of a manifest is called once, and has its own for as long.
+const CALL: &str = "who opens a context grants it directories, with `ContextBuilder::grant`; `--grant HOST:NAME` does so for \
+                    the call that the command line makes";
+
+fn not_granted(error: &Error) -> &'static str {
+    match error.to_string().contains("granted no directory") {
+        true => CALL,
+        false => ENDPOINTS,
+    }
+}
+
 /// What an actor was granted, as far as a failure may be for the want of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Granted {
@@ -58,7 +69,7 @@ fn in_manifest(error: &Error, granted: Granted, path: &Path) -> Option<String> {
             "budget-actors" => "`budget = { actors = … }` of the actor sets it".to_owned(),
             _ => return of_limit(&limit),
         },
-        ErrorKind::NotGranted => return Some(ENDPOINTS.to_owned()),
+        ErrorKind::NotGranted => return Some(not_granted(error).to_owned()),
         ErrorKind::Killed => "`grace = …` gives a cancelled task longer to end by itself".to_owned(),
         _ => return None,
     };
@@ -104,7 +115,7 @@ fn advice(error: &Error, asked: &Asked<'_>) -> Option<String> {
     match error.kind() {
         ErrorKind::PayloadMismatch => Some(mismatch(asked)),
         ErrorKind::Limit(limit) => of_limit(&limit),
-        ErrorKind::NotGranted => Some(ENDPOINTS.to_owned()),
+        ErrorKind::NotGranted => Some(not_granted(error).to_owned()),
         ErrorKind::Killed => Some("`--grace MS` gives a cancelled task longer to end by itself".to_owned()),
         _ => None,
     }

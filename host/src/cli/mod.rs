@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use failure::{Exit, Failure, Result};
-use grants::{Bound, ClockChoice, Dir, NamedComponent, ProfileChoice, Variable, WorkersChoice};
+use grants::{Bound, CallGrant, ClockChoice, Dir, NamedComponent, ProfileChoice, Variable, WorkersChoice};
 use output::Output;
 use signals::Interrupts;
 use stdio::StdioChoice;
@@ -193,6 +193,11 @@ struct ActorArgs {
     /// `open` bounds the files in it that may be open at once.
     #[arg(short, long, value_name = "DIR")]
     dir: Vec<Dir>,
+    /// Grant a directory to the call alone, as HOST[:NAME] and on the terms of --dir: the endpoint asks for it by its
+    /// name (`granted("NAME")`; a component that was not made for steading finds it at /granted/NAME), and has it
+    /// until the call is over.
+    #[arg(long, value_name = "DIR")]
+    grant: Vec<CallGrant>,
     /// Set a variable (K=V), or hand on one of yours (K).
     #[arg(long, value_name = "K=V")]
     env: Vec<Variable>,

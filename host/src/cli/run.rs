@@ -2,12 +2,13 @@
 
 use ciborium::Value;
 use steading::config::Stdio;
-use steading::{Context, EndpointInfo, EndpointKind, Portal};
+use steading::{Context, ContextBuilder, EndpointKind};
 
 use super::RunArgs;
 use super::app;
 use super::endpoints;
 use super::failure::{Exit, Result};
+use super::grants::CallGrant;
 use super::hints::{Asked, explain};
 use super::output::{Output, Tagged};
 use super::session::Lone;
@@ -24,7 +25,10 @@ pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Resu
     let payload = endpoints::run_arguments(&endpoint, &args.args)?;
     let spec = session.spec(&args.actor, &args.args);
     let captures = Captures::of(&spec);
-    let result = session.run(spec, async |portal| result(&portal, &endpoint, &payload).await);
+    let result = session.run(spec, async |portal| {
+        let context = CallGrant::add(&args.actor.grant, portal.context(&endpoint.name).args(&payload));
+        result(context, endpoint.kind).await
+    });
     let asked = Asked {
         endpoint: &endpoint,
         payload: &payload,
@@ -37,16 +41,16 @@ pub(crate) fn run(args: RunArgs, output: Output, interrupts: Interrupts) -> Resu
 }
 
 /// Runs the endpoint. One with a context is told that nothing will be sent, so that it does not wait.
-async fn result(portal: &Portal, endpoint: &EndpointInfo, args: &Value) -> steading::Result<Value> {
-    if endpoint.kind == EndpointKind::Plain {
-        return portal.call(&endpoint.name, args).await;
+async fn result(context: ContextBuilder, kind: EndpointKind) -> steading::Result<Value> {
+    if kind == EndpointKind::Plain {
+        return context.call().await;
     }
     let leave = async |ctx: Context<Value, Value, Value>, _first: Value| {
         ctx.stream(async |_| Ok(())).await?;
         Ok(ctx)
     };
     // The end of the block has waited for the endpoint, dropping its messages; the result is in.
-    let ctx = portal.open_context(&endpoint.name, args, leave).await?;
+    let ctx = context.open(leave).await?;
     ctx.wait_result().await
 }
 

@@ -18,6 +18,7 @@ use steading_types::{
 
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
+use super::lent::OnLoan;
 use super::snapshot::Seen;
 use super::unread::Unread;
 use super::usage::{Terms, Usage};
@@ -217,6 +218,11 @@ impl Cell {
         self.lock().unread.bytes()
     }
 
+    /// Whether its code is the embedder's own.
+    pub(crate) fn is_native(&self) -> bool {
+        self.native
+    }
+
     /// Looks at the core without changing it.
     pub(crate) fn look<R>(&self, at: impl FnOnce(&Core<Peer>) -> R) -> R {
         at(&self.lock().core)
@@ -383,6 +389,7 @@ impl Cell {
 
     /// From now on it does not count as alive: nothing of it is left but this record.
     pub(crate) fn retire(&self) {
+        self.inbox.lending.end_all();
         self.lines.settle(self.inbox.id());
         self.runtime.discharge(self.inbox.id().uuid);
         drop(super::lock(&self.life).take());
@@ -434,6 +441,7 @@ impl Cell {
                     frame,
                     context,
                 } => self.send(state, to, dest, frame, context),
+                Output::Revoke { context } => self.inbox.revoke(context),
                 Output::Spawn { portal, .. } => {
                     let prepared = state.prepared.remove(&portal);
                     state.effects.extend(prepared.map(Effect::Spawn));
@@ -482,7 +490,12 @@ impl Cell {
 
     /// Makes the next one of a child that has ended, out of what this actor has now.
     fn respawn(&self, state: &mut State, ended: PortalKey, spec: &Spec, cause: Option<&BoxedError>, restarts: u32) {
-        match self.prepare(spec) {
+        let owner = state
+            .core
+            .nursery_of(ended)
+            .and_then(|nursery| state.core.owner_of(nursery));
+        let on_loan = OnLoan::of(&state.core, owner);
+        match self.prepare(spec, &on_loan) {
             Ok(prepared) => {
                 let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
                 story::restarted(self.inbox.id(), &id, cause, restarts);
@@ -499,7 +512,8 @@ impl Cell {
     }
 
     fn spawn_child(&self, nursery: Key, mut spec: Spec) -> Result<PortalKey, BoxedError> {
-        let prepared = self.prepare(&spec)?;
+        let on_loan = self.look(|core| OnLoan::of(core, core.owner_of(nursery)));
+        let prepared = self.prepare(&spec, &on_loan)?;
         prepared.count_on(&mut spec);
         let (id, peer) = (prepared.inbox.id().clone(), prepared.inbox.clone());
         let now = self.now();
@@ -582,15 +596,26 @@ impl Boundary for Cell {
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
         let endpoint = tracing::enabled!(tracing::Level::DEBUG).then(|| options.endpoint.clone());
+        let lent = self.lend(&options);
         self.with(|core| {
-            core.open(options, args)
-                .inspect_err(|error| core.remember_refusal(error))
+            let opened = lent.and_then(|lent| {
+                let context = core.open(options, args)?;
+                // Before anything of it is sent: the callee may look for it at once.
+                self.begin_lending(context, lent);
+                Ok(context)
+            });
+            opened.inspect_err(|error| core.remember_refusal(error))
         })
         .inspect(|context| {
             if let Some(endpoint) = &endpoint {
                 story::opened(self.inbox.id(), *context, endpoint);
             }
         })
+    }
+
+    fn granted(&self, context: Key, name: &str) -> Result<String, BoxedError> {
+        self.path_granted(context, name)
+            .inspect_err(|error| self.with(|core| core.remember_refusal(error)))
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {

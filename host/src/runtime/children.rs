@@ -5,12 +5,13 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
 use steading_types::{
-    BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, Key, Level, Spec,
+    BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, GRANTED, Key, Level, Spec,
 };
 
 use super::account::{Account, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
+use super::lent::{OnLoan, Until};
 use super::log::{drives_terminals, escape};
 use super::quota::Quota;
 use super::{Admitted, Launch, driver};
@@ -58,6 +59,8 @@ pub(crate) struct GrantedDir {
     pub(crate) writable: bool,
     /// What it may grow by, if that is bounded.
     pub(crate) quota: Option<Arc<Quota>>,
+    /// How long it may be used.
+    pub(crate) until: Until,
 }
 
 /// A child that can be started.
@@ -137,9 +140,10 @@ pub(crate) fn endpoints(description: &Description, granted: Option<&[String]>) -
 }
 
 impl Cell {
-    /// Checks a spec against what this actor has, and makes the child ready. Nothing is started.
-    pub(crate) fn prepare(&self, spec: &Spec) -> Result<Prepared, BoxedError> {
-        let code = self.resolve(spec)?;
+    /// Checks a spec against what this actor has, and what the task was granted that starts the child, and makes the
+    /// child ready. Nothing is started.
+    pub(crate) fn prepare(&self, spec: &Spec, on_loan: &OnLoan) -> Result<Prepared, BoxedError> {
+        let code = self.resolve(spec, on_loan)?;
         if let Some(text) = unfit(&spec.name) {
             return Err(self.refuse(spec, ErrorKind::SpawnFailed, text));
         }
@@ -157,7 +161,7 @@ impl Cell {
         let inbox = new_inbox(&spec.name);
         let account = self.account_of(spec, &inbox, code.is_native());
         let admitted = self.admit(spec, &account, &*code)?;
-        let grants = self.grants_of(spec, code.is_native(), account)?;
+        let grants = self.grants_of(spec, code.is_native(), account, on_loan)?;
         let granted_endpoints = spec.endpoints.clone();
         Ok(Prepared {
             inbox,
@@ -172,9 +176,15 @@ impl Cell {
     }
 
     /// What the child may touch: what the spec says, as far as this actor has it.
-    fn grants_of(&self, spec: &Spec, is_native: bool, account: Arc<Account>) -> Result<Grants, BoxedError> {
+    fn grants_of(
+        &self,
+        spec: &Spec,
+        is_native: bool,
+        account: Arc<Account>,
+        on_loan: &OnLoan,
+    ) -> Result<Grants, BoxedError> {
         let mine = &self.grants;
-        let directories = spec.directories.iter().map(|dir| self.hand_on(spec, dir));
+        let directories = spec.directories.iter().map(|dir| self.hand_on(spec, dir, on_loan));
         let clock = if is_native {
             mine.clock
         } else {
@@ -295,12 +305,12 @@ impl Cell {
         }
     }
 
-    fn may_run(&self, component: &str) -> bool {
+    pub(crate) fn may_run(&self, component: &str) -> bool {
         let granted = self.grants.components.as_ref();
         granted.is_none_or(|granted| granted.iter().any(|known| known == component))
     }
 
-    fn resolve(&self, spec: &Spec) -> Result<Arc<dyn Launch>, BoxedError> {
+    fn resolve(&self, spec: &Spec, on_loan: &OnLoan) -> Result<Arc<dyn Launch>, BoxedError> {
         match &spec.component {
             ComponentRef::This => self.code.clone().ok_or_else(|| {
                 self.refuse(
@@ -310,7 +320,8 @@ impl Cell {
                 )
             }),
             ComponentRef::Named(name) => {
-                let known = self.runtime.component(name).filter(|_| self.may_run(name));
+                let may_run = || self.may_run(name) || on_loan.component(name).is_some();
+                let known = self.runtime.component(name).filter(|_| may_run());
                 known.ok_or_else(|| self.refuse(spec, ErrorKind::SpawnFailed, self.not_runnable(name)))
             }
         }
@@ -335,50 +346,58 @@ impl Cell {
     }
 
     /// One of this actor's directories, for a child: never more than what is there.
-    fn hand_on(&self, spec: &Spec, wanted: &Directory) -> Result<GrantedDir, BoxedError> {
-        let refuse = |why: String| {
-            self.refuse(
-                spec,
-                ErrorKind::SpawnFailed,
-                format!("directory `{}`: {why}", wanted.parent_path),
-            )
+    fn hand_on(&self, spec: &Spec, wanted: &Directory, on_loan: &OnLoan) -> Result<GrantedDir, BoxedError> {
+        let handed_on = match below(GRANTED, &wanted.child_path) {
+            Some(_) => Err(format!(
+                "a child has what its callers grant it at `{GRANTED}`, and nothing else there"
+            )),
+            None => self.narrowed(wanted, &on_loan.directories),
         };
+        handed_on.map_err(|why| {
+            let text = format!("directory `{}`: {why}", wanted.parent_path);
+            self.refuse(spec, ErrorKind::SpawnFailed, text)
+        })
+    }
+
+    /// One of this actor's directories, or of those on loan, on these terms.
+    pub(super) fn narrowed(&self, wanted: &Directory, on_loan: &[GrantedDir]) -> Result<GrantedDir, String> {
         let path = wanted.child_path.clone();
         if self.grants.ambient {
             let dir = Dir::open_ambient_dir(&wanted.parent_path, cap_std::ambient_authority());
-            let dir = Arc::new(dir.map_err(|error| refuse(error.to_string()))?);
+            let dir = Arc::new(dir.map_err(|error| error.to_string())?);
             return Ok(GrantedDir {
                 dir,
                 quota: quota_of(wanted, None),
                 path,
                 writable: wanted.writable,
+                until: Until::default(),
             });
         }
         let held = self
             .grants
             .directories
             .iter()
+            .chain(on_loan)
             .filter_map(|held| Some((held, below(&held.path, &wanted.parent_path)?)))
             // Of directories within each other, the innermost.
             .max_by_key(|(held, _)| names(&held.path).count());
         let Some((held, rest)) = held else {
-            return Err(refuse(
-                "the parent does not have it; grant it to the parent first".into(),
-            ));
+            return Err("the parent does not have it; grant it to the parent first".into());
         };
         if wanted.writable && !held.writable {
-            return Err(refuse("the parent may only read it".into()));
+            return Err("the parent may only read it".into());
         }
         let dir = if rest.is_empty() {
             held.dir.clone()
         } else {
-            Arc::new(held.dir.open_dir(rest).map_err(|error| refuse(error.to_string()))?)
+            Arc::new(held.dir.open_dir(rest).map_err(|error| error.to_string())?)
         };
         Ok(GrantedDir {
             dir,
             quota: quota_of(wanted, held.quota.as_ref()),
             path,
             writable: wanted.writable,
+            until: held.until.clone(),
         })
     }
 

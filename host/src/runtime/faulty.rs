@@ -64,6 +64,10 @@ impl Boundary for Faulty {
         self.at("context.open").open(options, args)
     }
 
+    fn granted(&self, context: Key, name: &str) -> Result<String, BoxedError> {
+        self.at("context.granted").granted(context, name)
+    }
+
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
         self.at("context.started").started(context, value)
     }

@@ -15,6 +15,8 @@ use steading_proto::{Dest, Frame, Lane};
 use steading_types::ActorId;
 use tokio::sync::Notify;
 
+use super::lent::Lending;
+
 /// The way to an actor.
 pub(crate) type Peer = Arc<Inbox>;
 
@@ -46,6 +48,8 @@ pub(crate) struct Inbox {
     queue: Mutex<Queue>,
     reader: AtomicWaker,
     room: Notify,
+    /// What its actor's contexts grant to their callees, which find it here.
+    pub(crate) lending: Lending,
 }
 
 #[derive(Default)]
@@ -69,6 +73,7 @@ impl Inbox {
             queue: Mutex::default(),
             reader: AtomicWaker::new(),
             room: Notify::new(),
+            lending: Lending::default(),
         })
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod faults;
 pub(crate) mod faulty;
 pub(crate) mod history;
 pub(crate) mod inbox;
+pub(crate) mod lent;
 pub(crate) mod log;
 pub(crate) mod native;
 pub(crate) mod quota;

@@ -27,6 +27,7 @@
 //! | I19 no failure is lost | model: told, or what the next one starts for; monitor: told before the end, or no end |
 //! | I20 restarts ≤ intensity | monitor: by when failures came, by child and nursery; model: who, when, with whom |
 //! | I21 I25 empty in the end | episode: everybody has left within a bound of depth, every counter is 0 |
+//! | I22 grants of contexts | world and model: revoked once, when the context is over; monitor: all, when an actor leaves |
 //! | I23 I24 credit | monitor: what is out ≤ window; model: admission and give-back exact |
 //! | I26 bounded work | world: outputs and events of one input ≤ a multiple of what the actor holds |
 //! | I27 determinism | runner: every 64th seed runs twice, with equal fingerprints |
@@ -34,7 +35,7 @@
 //!
 //! That tasks which wait for each other in a circle are found is shown beside, on graphs (`tests/circles.rs`).
 //!
-//! I22 has no part in the core: capabilities are the shell's.
+//! Of I22, the core knows only when a context's grants end: capabilities are the shell's.
 
 pub mod choose;
 pub mod coverage;

@@ -5,7 +5,7 @@
 
 mod children;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 
 use steading_proto::{Dest, Frame};
@@ -75,6 +75,8 @@ pub struct Monitor {
     names: Vec<ActorId>,
     sides: Vec<Side>,
     index: HashMap<u64, u32, BuildHasherDefault<Mix>>,
+    /// Contexts that have granted something, which is not revoked.
+    lent: BTreeSet<(usize, Key)>,
     /// What its parents are told of children.
     pub children: Children,
 }
@@ -113,6 +115,27 @@ impl Monitor {
     fn side(&mut self, actor: usize, key: Key) -> &mut Side {
         let number = self.number(actor, key);
         &mut self.sides[number as usize]
+    }
+
+    /// A context grants something.
+    pub fn lent(&mut self, actor: usize, key: Key) {
+        self.lent.insert((actor, key));
+    }
+
+    /// What a context has granted is revoked.
+    pub fn revoked(&mut self, actor: usize, key: Key) {
+        let was_lent = self.lent.remove(&(actor, key));
+        check!(was_lent, "I22", "something is revoked twice, or was never granted");
+    }
+
+    /// Nothing that this actor has granted is left.
+    pub fn check_revoked(&self, actor: usize) {
+        let left = self.lent.range((actor, 0)..=(actor, Key::MAX)).next();
+        check!(
+            left.is_none(),
+            "I22",
+            "actor {actor} has left, and what it granted is not revoked"
+        );
     }
 
     /// A frame leaves.

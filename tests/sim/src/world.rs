@@ -359,6 +359,10 @@ impl World {
                 frame,
                 context,
             } => self.send(actor, to, dest, frame, context),
+            Output::Revoke { context } => {
+                self.model.check_over(actor, context);
+                self.monitor.revoked(actor, context);
+            }
             Output::Spawn { child, .. } => self.put_off(actor, Effect::Spawn(child)),
             Output::Respawn {
                 ended, restarts, cause, ..

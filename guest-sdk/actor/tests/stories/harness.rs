@@ -106,6 +106,9 @@ impl Boundary for Recorder {
         self.note(format!("open c{key} {}{parent}", options.endpoint)).unwrap();
         Ok(key)
     }
+    fn granted(&self, context: Key, name: &str) -> Result<String, BoxedError> {
+        Ok(format!("/granted/{context}/{name}"))
+    }
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
         self.note(format!("started c{context} {value:x?}"))
     }

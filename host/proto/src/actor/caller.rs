@@ -6,7 +6,7 @@ use steading_types::{
 };
 
 use super::context::{Caller, CallerState, Context, Patience, Side};
-use super::{Core, NEVER};
+use super::{Core, NEVER, Output};
 use crate::frame::{Dest, Frame, Start};
 
 /// Bytes of an endpoint's name.
@@ -38,6 +38,7 @@ impl<P: Clone> Core<P> {
         );
         context.deadline = deadline;
         context.owner = options.parent;
+        context.grants = !options.grants.is_empty();
         let Some(key) = self.contexts.insert(context) else {
             return Err(self.error(ErrorKind::Limit("contexts".into()), "no key is free"));
         };
@@ -236,13 +237,34 @@ impl<P: Clone> Core<P> {
             (outcome, _) => outcome,
         };
         caller.state = CallerState::Ended;
-        if caller.released {
+        let released = caller.released;
+        self.revoke(key);
+        if released {
             self.contexts.remove(key);
         } else {
             self.tell(Event::Ended { context: key, outcome });
         }
         self.disown(owner);
         self.stop_if_done();
+    }
+
+    /// The context is over, and with it what it granted.
+    pub(super) fn revoke(&mut self, key: Key) {
+        let Some(context) = self.contexts.get_mut(key) else {
+            return;
+        };
+        if std::mem::take(&mut context.grants) && !mutant!(self, GrantOutlivesContext) {
+            self.outputs.push_back(Output::Revoke { context: key });
+        }
+    }
+
+    /// Of a running callee: who opened its context, and what that side calls it.
+    pub fn caller_of(&self, key: Key) -> Option<(P, Key)> {
+        let context = self.contexts.get(key).filter(|context| !context.is_over())?;
+        match context.side {
+            Side::Callee(_) => Some((context.peer.clone()?, context.remote?)),
+            Side::Caller(_) => None,
+        }
     }
 
     /// Asks the callee to end. The first requester stays the canceller.

@@ -107,6 +107,16 @@ impl<P: Clone> Core<P> {
         Ok(key)
     }
 
+    /// The task whose block this nursery is; `None` if it is the actor's own, or over.
+    pub fn owner_of(&self, nursery: Key) -> Option<Key> {
+        self.nurseries.get(nursery)?.owner
+    }
+
+    /// The nursery of a child.
+    pub fn nursery_of(&self, portal: PortalKey) -> Option<Key> {
+        Some(self.portals.get(portal)?.nursery)
+    }
+
     fn next_order(&mut self, nursery: Key) -> u64 {
         let Some(nursery) = self.nurseries.get_mut(nursery) else {
             return 0;

@@ -38,6 +38,8 @@ pub(crate) struct Context<P> {
     pub(crate) cancel_due: u64,
     /// When the callee is to be cancelled with cause `Deadline`.
     pub(crate) deadline: u64,
+    /// Of a caller: whether the callee has been granted something, until this context has its outcome.
+    pub(crate) grants: bool,
     /// The task that opened this context, or none.
     pub(crate) owner: Option<Key>,
     /// Contexts and nurseries that this task opened and that are not over.
@@ -186,6 +188,7 @@ impl<P> Context<P> {
             broken: None,
             cancel_due: NEVER,
             deadline: NEVER,
+            grants: false,
             owner: None,
             owned: 0,
             opened_any: false,

@@ -195,6 +195,7 @@ impl<P: Clone> Core<P> {
     }
 
     fn bury(&mut self, key: Key, error: &BoxedError, rung: Rung) {
+        self.revoke(key);
         let Some(context) = self.contexts.remove(key) else {
             return;
         };

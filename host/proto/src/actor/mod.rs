@@ -68,6 +68,11 @@ pub enum Output<P> {
         /// The sender's own context, or 0.
         context: Key,
     },
+    /// A context that granted something has its outcome: nothing of what it granted may be used from here on.
+    Revoke {
+        /// The caller's own context.
+        context: Key,
+    },
     /// Start the child that `spawn` was given.
     Spawn {
         /// The parent's portal of it.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steading_proto::{Dest, Frame, Lane, Limits};
-use steading_types::{Cause, Ending, ErrorKind, OpenOptions, Outcome, Refusal, Rung, Supervision};
+use steading_types::{Cause, Ending, ErrorKind, Grant, OpenOptions, Outcome, Refusal, Rung, Supervision};
 
 use crate::world::{CHILD, MS, ROOT, Wire, World, both};
 
@@ -542,5 +542,81 @@ fn reasons_are_cut_and_endless_names_are_refused() {
             "{} bytes",
             reason.len()
         );
+    });
+}
+
+/// A context that grants something, with its task: the caller's key and the callee's.
+fn granting(w: &mut World) -> (u32, u32) {
+    let options = OpenOptions {
+        grants: vec![Grant::component("c")],
+        ..w.options(ROOT, CHILD, "scan")
+    };
+    let caller = w.open_with(ROOT, options);
+    w.drive();
+    (caller, w.newest_task(CHILD))
+}
+
+#[test]
+fn what_a_context_granted_is_revoked_when_it_has_its_outcome() {
+    type End = fn(&mut World, u32, u32);
+    let ends: [(&str, End); 6] = [
+        ("returned", |w, _, task| {
+            w.core(CHILD).started(task, Vec::new()).expect("once");
+            w.core(CHILD)
+                .finish(task, Ending::Returned(Bytes::new()))
+                .expect("once");
+        }),
+        ("cancelled", |w, caller, task| {
+            w.cancel(ROOT, caller, None);
+            w.drive();
+            w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        }),
+        ("released", |w, caller, task| {
+            w.core(ROOT).release(caller);
+            w.drive();
+            w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        }),
+        ("died", |w, _, _| w.die(CHILD, ErrorKind::Panic)),
+        ("caller died", |w, _, _| w.die(ROOT, ErrorKind::Panic)),
+        ("no answer to a cancel", |w, caller, _| {
+            w.cancel(ROOT, caller, None);
+            w.drive();
+            let timeout = w.limits.cancel_timeout;
+            w.pass(timeout);
+        }),
+    ];
+    for (how, end) in ends {
+        both(|mut w| {
+            let (caller, task) = granting(&mut w);
+            assert_eq!(w.actors[ROOT].revoked, [], "{how}: it runs");
+            end(&mut w, caller, task);
+            w.drive();
+            assert_eq!(w.actors[ROOT].revoked, [caller], "{how}");
+            assert_eq!(w.actors[CHILD].revoked, [], "{how}: it is the caller's to revoke");
+        });
+    }
+}
+
+#[test]
+fn a_refused_call_gets_nothing_for_longer_than_that() {
+    both(|mut w| {
+        let options = OpenOptions {
+            grants: vec![Grant::component("c")],
+            ..w.options(ROOT, CHILD, "missing")
+        };
+        let caller = w.open_with(ROOT, options);
+        w.drive();
+        assert_eq!(w.actors[ROOT].revoked, [caller]);
+    });
+}
+
+#[test]
+fn who_called_is_known_of_a_running_callee_only() {
+    both(|mut w| {
+        let (caller, task) = granting(&mut w);
+        assert_eq!(w.core(CHILD).caller_of(task), Some((ROOT, caller)));
+        assert_eq!(w.core(ROOT).caller_of(caller), None, "it is the caller");
+        w.core(CHILD).finish(task, Ending::Cancelled).expect("once");
+        assert_eq!(w.core(CHILD).caller_of(task), None, "it is over");
     });
 }

@@ -64,6 +64,8 @@ pub(crate) struct Actor {
     pub(crate) children: Vec<usize>,
     pub(crate) traps: u32,
     pub(crate) kills: u32,
+    /// Its contexts whose grants were revoked.
+    pub(crate) revoked: Vec<Key>,
     pub(crate) left: Option<Left>,
 }
 
@@ -165,6 +167,7 @@ impl World {
             children: Vec::new(),
             traps: 0,
             kills: 0,
+            revoked: Vec::new(),
             left: None,
         });
     }
@@ -222,6 +225,7 @@ impl World {
             start_timeout: None,
             parent: None,
             window: Window::DEFAULT,
+            grants: Vec::new(),
         }
     }
 
@@ -265,6 +269,7 @@ impl World {
                 frame,
                 context,
             } => self.send(actor, to, dest, frame, context),
+            Output::Revoke { context } => self.actors[actor].revoked.push(context),
             Output::Spawn { child, .. } => self.core(child).up(),
             Output::Respawn { ended, spec, .. } => self.respawn(actor, ended, &spec),
             Output::Trap => {

@@ -1,11 +1,15 @@
 //! What an instance may see of the machine. Nothing, unless it is written here.
 
+use std::fmt;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use steading_types::Clock;
+use steading_types::{Clock, Key};
 
 use crate::config::Streams;
+use crate::runtime::cell::Cell;
+use crate::runtime::children::GrantedDir;
+use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 
 /// A directory the guest finds when it looks.
@@ -19,6 +23,33 @@ pub(crate) struct PreopenedDir {
     pub(crate) writable: bool,
     /// What it may grow by, if that is bounded.
     pub(crate) quota: Option<Arc<Quota>>,
+    /// How long it may be used.
+    pub(crate) until: Until,
+}
+
+/// Where to look for what the contexts of an actor were granted.
+#[derive(Clone, Default)]
+pub(crate) struct Loans(Option<Arc<Cell>>);
+
+impl Loans {
+    pub(crate) fn of(cell: Arc<Cell>) -> Self {
+        Self(Some(cell))
+    }
+
+    pub(crate) fn are_possible(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// What a running context was granted by this name.
+    pub(crate) fn directory(&self, context: Key, name: &str) -> Option<GrantedDir> {
+        self.0.as_ref()?.directory_granted(context, name)
+    }
+}
+
+impl fmt::Debug for Loans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.are_possible() { "possible" } else { "none" })
+    }
 }
 
 /// What is granted to an instance. The default grants nothing.
@@ -39,4 +70,6 @@ pub(crate) struct Access {
     pub(crate) clock: Clock,
     /// Where its random numbers begin; with the machine's own if `None`.
     pub(crate) seed: Option<u64>,
+    /// What its contexts are granted, and lose when they end.
+    pub(crate) loans: Loans,
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use steading_types as ours;
 
 use super::bindings::exports::{events, types as lent};
-use super::bindings::imports::{context, log, nursery, stream, types as owned};
+use super::bindings::imports::{context, grants, log, nursery, stream, types as owned};
 use super::supervision::{lend_fate, restart};
 
 /// What events cannot borrow from the originals: the paths of the errors in them.
@@ -337,7 +337,7 @@ fn parameter(parameter: events::Parameter) -> ours::Parameter {
 }
 
 /// How to open a context.
-pub(super) fn open_options(options: context::OpenOptions) -> ours::OpenOptions {
+pub(super) fn open_options(options: context::OpenOptions, grants: Vec<grants::Grant>) -> ours::OpenOptions {
     ours::OpenOptions {
         target: options.target,
         endpoint: options.endpoint,
@@ -349,6 +349,14 @@ pub(super) fn open_options(options: context::OpenOptions) -> ours::OpenOptions {
             messages: options.window.messages,
             bytes: options.window.bytes,
         },
+        grants: grants.into_iter().map(grant).collect(),
+    }
+}
+
+fn grant(grant: grants::Grant) -> ours::Grant {
+    match grant {
+        grants::Grant::Directory(dir) => ours::Grant::Directory(directory(dir)),
+        grants::Grant::Component(name) => ours::Grant::Component(name),
     }
 }
 
@@ -409,7 +417,7 @@ fn clock(clock: nursery::Clock) -> ours::Clock {
     }
 }
 
-fn directory(directory: nursery::Directory) -> ours::Directory {
+fn directory(directory: grants::Directory) -> ours::Directory {
     ours::Directory {
         parent_path: directory.parent_path,
         child_path: directory.child_path,

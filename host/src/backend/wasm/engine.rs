@@ -18,7 +18,7 @@ use super::error::LoadError;
 use super::pool::{Allocation, Layout, Plan};
 use super::ticker::Ticker;
 use super::view::State;
-use super::{limits, linker, pool};
+use super::{files, limits, linker, pool};
 use crate::capacity::{Bound, Capacity};
 use crate::config::{Compile, Profile};
 use crate::machine::Machine;
@@ -113,6 +113,7 @@ impl Engine {
         let wasmtime = allocated.engine;
         let linker = linker::linker(&wasmtime).map_err(|error| failed(&format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
+        files::prepare();
         let (cache, cache_problem) = open_cache(config.cache_dir.as_deref());
         let fingerprint = fingerprint(&wasmtime);
         let report = Report {

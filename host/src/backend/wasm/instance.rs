@@ -168,6 +168,7 @@ impl<E: Send> Instance<E> {
         let state = self.store.data_mut();
         state.budget.begin_turn();
         state.stopwatch.begin_turn();
+        state.close_what_is_over();
         (state.calls, state.opened) = (0, 0);
         Ok(())
     }
@@ -227,8 +228,7 @@ fn store(
         limits.table_elements,
         limits.account.clone(),
     );
-    let granted = access.directories.iter().map(|directory| directory.quota.clone());
-    let quotas = Quotas::new(boundary.self_id(), granted.collect(), access.inline_files);
+    let quotas = Quotas::new(boundary.self_id(), access);
     let state = State {
         boundary,
         budget,

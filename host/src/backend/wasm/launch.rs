@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steading_types::{ActorId, Boundary, Description, Event};
 
-use super::access::{Access, PreopenedDir};
+use super::access::{Access, Loans, PreopenedDir};
 use super::component::{Component, Shape};
 use super::engine::Engine;
 use super::foreign::ForeignBody;
@@ -98,6 +98,7 @@ impl Start {
         };
         let access = Access {
             inline_files: cell.runtime.options.inline_files,
+            loans: Loans::of(cell.clone()),
             ..access(&cell.grants)
         };
         let faults = cell.runtime.faults.clone();
@@ -134,6 +135,7 @@ fn preopen(granted: &GrantedDir) -> PreopenedDir {
         guest_path: granted.path.clone(),
         writable: granted.writable,
         quota: granted.quota.clone(),
+        until: granted.until.clone(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::capability::{Capability, Want};
 const OFFERED: &[(&str, Option<Capability>)] = &[
     ("steading:actor/context", None),
     ("steading:actor/events", None),
+    ("steading:actor/grants", None),
     ("steading:actor/log", None),
     ("steading:actor/nursery", Some(Capability::Children)),
     ("steading:actor/runtime", None),

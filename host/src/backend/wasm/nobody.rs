@@ -40,6 +40,10 @@ impl Boundary for Nobody {
         Err(self.refuse())
     }
 
+    fn granted(&self, _context: Key, _name: &str) -> Result<String, BoxedError> {
+        Err(self.refuse())
+    }
+
     fn started(&self, _context: Key, _value: Vec<u8>) -> Result<(), Refusal> {
         Err(CLOSED)
     }

@@ -33,6 +33,7 @@ use nursery::Nursery;
 pub use supervision::Failure;
 use supervision::Place;
 
+use crate::check;
 use crate::coverage::{Coverage, Input};
 use crate::digest;
 use crate::op::NONE;
@@ -386,6 +387,13 @@ impl Model {
     /// The side that an actor calls so, if there ever was one.
     pub fn find(&self, actor: usize, key: Key) -> Option<u32> {
         self.index.get(&index_of(actor, key)).copied()
+    }
+
+    /// This side of a caller's has its outcome, or is gone.
+    pub fn check_over(&self, actor: usize, key: Key) {
+        let ctx = self.find(actor, key).map(|ci| self.ctx(ci));
+        let over = ctx.is_some_and(|ctx| !ctx.live || matches!(ctx.state, State::Ended));
+        check!(over, "I22", "what a context granted is revoked before it is over");
     }
 
     fn ctx(&self, ci: u32) -> &Ctx {

@@ -91,6 +91,7 @@ impl World {
             "{} leaves and holds something",
             self.name(actor)
         );
+        self.monitor.check_revoked(actor);
         for child in &self.actors[actor].children {
             let portal = self.actors[*child].portal;
             self.monitor.children.check_left(actor, portal);

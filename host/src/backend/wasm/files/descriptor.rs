@@ -11,8 +11,8 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use steading_types::Directory;
 
-use super::Files;
-use super::stream::{Position, Writer};
+use super::stream::{Position, Reader, Writer};
+use super::{Files, Terms};
 use crate::runtime::quota::{Entry, Quota};
 
 type Fd = Resource<Descriptor>;
@@ -78,9 +78,9 @@ impl Files<'_> {
 
     /// That of both, if they have the same; what has another is another disk.
     fn common(&self, one: &Fd, other: &Fd) -> FsResult<Option<Arc<Quota>>> {
-        match (self.quotas.of(one), self.quotas.of(other)) {
+        match (self.quotas.of(one)?, self.quotas.of(other)?) {
             (None, None) => Ok(None),
-            (Some(one), Some(other)) if Arc::ptr_eq(&one, &other) => Ok(Some(one)),
+            (Some(one), Some(other)) if Arc::ptr_eq(&one.quota, &other.quota) => Ok(Some(one.quota)),
             _ => Err(ErrorCode::CrossDevice.into()),
         }
     }
@@ -88,13 +88,14 @@ impl Files<'_> {
     /// Opens within a quota. What is to be emptied is so afterwards, as a change of its length.
     async fn open_within(
         &mut self,
-        quota: Arc<Quota>,
+        terms: Terms,
         directory: Fd,
         path_flags: types::PathFlags,
         path: String,
         mut oflags: types::OpenFlags,
         mut flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
+        let quota = terms.quota.clone();
         let gate = quota.gate().await;
         if !quota.may_open(&self.quotas.who) {
             return Err(ErrorCode::Quota.into());
@@ -120,7 +121,7 @@ impl Files<'_> {
             quota.give(Directory::ENTRY);
         }
         let opened = opened?;
-        self.enlist(&quota, &opened).await?;
+        self.enlist(&terms, &opened).await?;
         drop(gate);
         match empties {
             true => self.empty(quota, opened).await,
@@ -129,14 +130,14 @@ impl Files<'_> {
     }
 
     /// From now on it counts as open, and what is done with it as done within the quota.
-    async fn enlist(&mut self, quota: &Arc<Quota>, opened: &Fd) -> FsResult<()> {
+    async fn enlist(&mut self, terms: &Terms, opened: &Fd) -> FsResult<()> {
         let identity = self.inner.metadata_hash(Self::again(opened)).await?.lower;
         let file = match self.inner.table.get(opened)? {
             Descriptor::File(file) => &file.file,
             Descriptor::Dir(dir) => &dir.dir,
         };
-        quota.opened(file, identity);
-        self.quotas.open.insert(opened.rep(), quota.clone());
+        terms.quota.opened(file, identity);
+        self.quotas.open.insert(opened.rep(), terms.clone());
         Ok(())
     }
 
@@ -156,15 +157,17 @@ impl Files<'_> {
         emptied.map(|()| opened)
     }
 
+    /// In the place of a stream, one that ends with what its file stems from.
+    fn bounded(&mut self, stream: Resource<DynInputStream>, terms: Terms) -> FsResult<Resource<DynInputStream>> {
+        let inner = self.inner.table.delete(stream)?;
+        let reader: DynInputStream = Box::new(Reader::new(inner, terms.until));
+        Ok(self.inner.table.push(reader)?)
+    }
+
     /// Puts a stream into the table that charges what it writes.
-    fn writer(
-        &mut self,
-        quota: Arc<Quota>,
-        descriptor: &Fd,
-        position: Position,
-    ) -> FsResult<Resource<DynOutputStream>> {
+    fn writer(&mut self, terms: Terms, descriptor: &Fd, position: Position) -> FsResult<Resource<DynOutputStream>> {
         let file = self.file(descriptor)?;
-        let writer = Writer::new(file, position, quota, self.quotas.who.clone(), self.quotas.inline);
+        let writer = Writer::new(file, position, terms, self.quotas.who.clone(), self.quotas.inline);
         let writer: DynOutputStream = Box::new(writer);
         Ok(self.inner.table.push(writer)?)
     }
@@ -195,7 +198,7 @@ impl HostDirectoryEntryStream for Files<'_> {
 
 impl HostDescriptor for Files<'_> {
     async fn set_size(&mut self, fd: Fd, size: types::Filesize) -> FsResult<()> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.set_size(fd, size).await;
         };
         let file = self.file(&fd)?;
@@ -204,7 +207,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn write(&mut self, fd: Fd, mut buf: Vec<u8>, offset: types::Filesize) -> FsResult<types::Filesize> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.write(fd, buf, offset).await;
         };
         let file = self.file(&fd)?;
@@ -219,15 +222,15 @@ impl HostDescriptor for Files<'_> {
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: types::Filesize) -> FsResult<Resource<DynOutputStream>> {
-        match self.quotas.of(&fd) {
-            Some(quota) => self.writer(quota, &fd, Position::At(offset)),
+        match self.quotas.of(&fd)? {
+            Some(terms) => self.writer(terms, &fd, Position::At(offset)),
             None => self.inner.write_via_stream(fd, offset),
         }
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
-        match self.quotas.of(&fd) {
-            Some(quota) => self.writer(quota, &fd, Position::End),
+        match self.quotas.of(&fd)? {
+            Some(terms) => self.writer(terms, &fd, Position::End),
             None => self.inner.append_via_stream(fd),
         }
     }
@@ -240,19 +243,21 @@ impl HostDescriptor for Files<'_> {
         oflags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
-        match self.quotas.of(&fd) {
-            Some(quota) => self.open_within(quota, fd, path_flags, path, oflags, flags).await,
+        let (fd, path) = self.reach(fd, path)?;
+        match self.quotas.of(&fd)? {
+            Some(terms) => self.open_within(terms, fd, path_flags, path, oflags, flags).await,
             None => self.inner.open_at(fd, path_flags, path, oflags, flags).await,
         }
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
-        self.quotas.open.remove(&fd.rep());
+        self.quotas.forget(&fd);
         HostDescriptor::drop(&mut self.inner, fd)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let (fd, path) = self.reach(fd, path)?;
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.create_directory_at(fd, path).await;
         };
         let _gate = quota.gate().await;
@@ -262,7 +267,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn symlink_at(&mut self, fd: Fd, src_path: String, dest_path: String) -> FsResult<()> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let (fd, dest_path) = self.reach(fd, dest_path)?;
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.symlink_at(fd, src_path, dest_path).await;
         };
         let _gate = quota.gate().await;
@@ -280,6 +286,8 @@ impl HostDescriptor for Files<'_> {
         new_descriptor: Fd,
         new_path: String,
     ) -> FsResult<()> {
+        let (fd, old_path) = self.reach(fd, old_path)?;
+        let (new_descriptor, new_path) = self.reach(new_descriptor, new_path)?;
         let quota = self.common(&fd, &new_descriptor)?;
         // Not while the last name of the same file is being removed, which would be given back.
         let _gate = match &quota {
@@ -297,7 +305,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let (fd, path) = self.reach(fd, path)?;
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.unlink_file_at(fd, path).await;
         };
         let _gate = quota.gate().await;
@@ -308,7 +317,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let Some(quota) = self.quotas.of(&fd) else {
+        let (fd, path) = self.reach(fd, path)?;
+        let Some(Terms { quota, .. }) = self.quotas.of(&fd)? else {
             return self.inner.remove_directory_at(fd, path).await;
         };
         let _gate = quota.gate().await;
@@ -318,6 +328,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn rename_at(&mut self, fd: Fd, old_path: String, new_fd: Fd, new_path: String) -> FsResult<()> {
+        let (fd, old_path) = self.reach(fd, old_path)?;
+        let (new_fd, new_path) = self.reach(new_fd, new_path)?;
         let Some(quota) = self.common(&fd, &new_fd)? else {
             return self.inner.rename_at(fd, old_path, new_fd, new_path).await;
         };
@@ -340,42 +352,53 @@ impl HostDescriptor for Files<'_> {
         len: types::Filesize,
         advice: types::Advice,
     ) -> FsResult<()> {
+        self.quotas.of(&fd)?;
         self.inner.advise(fd, offset, len, advice).await
     }
 
     async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
+        self.quotas.of(&fd)?;
         self.inner.sync_data(fd).await
     }
 
     async fn get_flags(&mut self, fd: Fd) -> FsResult<types::DescriptorFlags> {
+        self.quotas.of(&fd)?;
         self.inner.get_flags(fd).await
     }
 
     async fn get_type(&mut self, fd: Fd) -> FsResult<types::DescriptorType> {
+        self.quotas.of(&fd)?;
         self.inner.get_type(fd).await
     }
 
     async fn set_times(&mut self, fd: Fd, atim: types::NewTimestamp, mtim: types::NewTimestamp) -> FsResult<()> {
+        self.quotas.of(&fd)?;
         self.inner.set_times(fd, atim, mtim).await
     }
 
     async fn read(&mut self, fd: Fd, len: types::Filesize, offset: types::Filesize) -> FsResult<(Vec<u8>, bool)> {
+        self.quotas.of(&fd)?;
         self.inner.read(fd, len, offset).await
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
+        self.quotas.of(&fd)?;
         self.inner.read_directory(fd).await
     }
 
     async fn sync(&mut self, fd: Fd) -> FsResult<()> {
+        self.quotas.of(&fd)?;
         self.inner.sync(fd).await
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<types::DescriptorStat> {
+        self.quotas.of(&fd)?;
         self.inner.stat(fd).await
     }
 
     async fn stat_at(&mut self, fd: Fd, flags: types::PathFlags, path: String) -> FsResult<types::DescriptorStat> {
+        let (fd, path) = self.reach(fd, path)?;
+        self.quotas.of(&fd)?;
         self.inner.stat_at(fd, flags, path).await
     }
 
@@ -387,15 +410,24 @@ impl HostDescriptor for Files<'_> {
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
     ) -> FsResult<()> {
+        let (fd, path) = self.reach(fd, path)?;
+        self.quotas.of(&fd)?;
         self.inner.set_times_at(fd, path_flags, path, atim, mtim).await
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
+        let (fd, path) = self.reach(fd, path)?;
+        self.quotas.of(&fd)?;
         self.inner.readlink_at(fd, path).await
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: types::Filesize) -> FsResult<Resource<DynInputStream>> {
-        self.inner.read_via_stream(fd, offset)
+        let terms = self.quotas.of(&fd)?;
+        let stream = self.inner.read_via_stream(fd, offset)?;
+        match terms.filter(|terms| !terms.until.is_forever()) {
+            Some(terms) => self.bounded(stream, terms),
+            None => Ok(stream),
+        }
     }
 
     async fn is_same_object(&mut self, one: Fd, other: Fd) -> wasmtime::Result<bool> {
@@ -403,6 +435,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn metadata_hash(&mut self, fd: Fd) -> FsResult<types::MetadataHashValue> {
+        self.quotas.of(&fd)?;
         self.inner.metadata_hash(fd).await
     }
 
@@ -412,6 +445,8 @@ impl HostDescriptor for Files<'_> {
         flags: types::PathFlags,
         path: String,
     ) -> FsResult<types::MetadataHashValue> {
+        let (fd, path) = self.reach(fd, path)?;
+        self.quotas.of(&fd)?;
         self.inner.metadata_hash_at(fd, flags, path).await
     }
 }

@@ -1,46 +1,98 @@
-//! Files of a guest: the engine's own implementation, with quotas around whatever makes a directory grow.
+//! Files of a guest: the engine's own implementation, with quotas around whatever makes a directory grow, and an end
+//! for what may be used for a time.
 //!
-//! A descriptor that stems from a directory with a quota is known by its number in the store's table. All others go
-//! straight through. `descriptor.rs` has the operations, `stream.rs` what is written as a stream.
+//! A descriptor that stems from a directory on terms is known by its number in the store's table. All others go
+//! straight through. `descriptor.rs` has the operations, `stream.rs` what is read and written as a stream, `granted.rs`
+//! the place where a guest finds what its contexts were granted.
 
 mod descriptor;
+mod granted;
 mod stream;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use steading_types::ActorId;
+use steading_types::{ActorId, GRANTED, Key};
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
+use super::access::{Access, Loans, PreopenedDir};
 use super::view::State;
+use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 
-/// Which descriptors of a store count for which quota.
+pub(super) use granted::prepare;
+
+/// On which terms a descriptor may be used. What may be used for a time has a quota, be it one without bounds, so that
+/// whatever stems from it is known as well.
+#[derive(Clone, Debug)]
+struct Terms {
+    quota: Arc<Quota>,
+    until: Until,
+}
+
+impl Terms {
+    fn of(directory: &PreopenedDir) -> Option<Self> {
+        let until = directory.until.clone();
+        directory.quota.clone().map(|quota| Self { quota, until })
+    }
+}
+
+/// Which descriptors of a store may be used on which terms.
 #[derive(Debug)]
 pub(super) struct Quotas {
     who: ActorId,
     /// Of the directories it was granted, in their order.
-    granted: Vec<Option<Arc<Quota>>>,
-    open: HashMap<u32, Arc<Quota>>,
+    granted: Vec<Option<Terms>>,
+    open: HashMap<u32, Terms>,
     /// Operations run on the worker itself.
     inline: bool,
+    loans: Loans,
+    /// Descriptors that stand for the place where it finds what its contexts were granted.
+    places: Vec<u32>,
+    /// The directories it has looked for there, which the guest itself does not hold.
+    roots: HashMap<(Key, String), u32>,
+    /// The one call that runs, of a component that cannot be told what its context is called.
+    only_call: Option<Key>,
 }
 
 impl Quotas {
-    pub(super) fn new(who: ActorId, granted: Vec<Option<Arc<Quota>>>, inline: bool) -> Self {
+    pub(super) fn new(who: ActorId, access: &Access) -> Self {
         Self {
             who,
-            granted,
+            granted: access.directories.iter().map(Terms::of).collect(),
             open: HashMap::new(),
-            inline,
+            inline: access.inline_files,
+            loans: access.loans.clone(),
+            places: Vec::new(),
+            roots: HashMap::new(),
+            only_call: None,
         }
     }
 
-    /// That of a descriptor, if it has one.
-    fn of(&self, descriptor: &Resource<Descriptor>) -> Option<Arc<Quota>> {
-        self.open.get(&descriptor.rep()).cloned()
+    /// Those of a descriptor, if it has any.
+    ///
+    /// # Errors
+    /// If its time is over.
+    fn of(&self, descriptor: &Resource<Descriptor>) -> Result<Option<Terms>, ErrorCode> {
+        match self.open.get(&descriptor.rep()) {
+            Some(terms) if terms.until.is_over() => Err(ErrorCode::Access),
+            terms => Ok(terms.cloned()),
+        }
+    }
+
+    /// The guest has let go of it.
+    fn forget(&mut self, descriptor: &Resource<Descriptor>) {
+        let number = descriptor.rep();
+        self.open.remove(&number);
+        self.places.retain(|place| *place != number);
+    }
+
+    /// From now on, what was granted is what was granted to this call.
+    pub(super) fn begin_call(&mut self, context: Option<Key>) {
+        self.only_call = context;
     }
 }
 
@@ -67,15 +119,25 @@ impl State {
             quotas: &mut self.quotas,
         }
     }
+
+    /// Closes what it may not use any more.
+    pub(super) fn close_what_is_over(&mut self) {
+        if !self.quotas.roots.is_empty() {
+            self.files().close_what_is_over();
+        }
+    }
 }
 
 impl preopens::Host for Files<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let directories = preopens::Host::get_directories(&mut self.inner)?;
-        for ((descriptor, _), quota) in directories.iter().zip(&self.quotas.granted) {
-            if let Some(quota) = quota {
-                self.quotas.open.insert(descriptor.rep(), quota.clone());
+        let mut directories = preopens::Host::get_directories(&mut self.inner)?;
+        for ((descriptor, _), terms) in directories.iter().zip(&self.quotas.granted) {
+            if let Some(terms) = terms {
+                self.quotas.open.insert(descriptor.rep(), terms.clone());
             }
+        }
+        if let Some(place) = self.place()? {
+            directories.push((place, GRANTED.to_owned()));
         }
         Ok(directories)
     }

@@ -1,4 +1,5 @@
-//! What a guest writes to a file as a stream, charged to the quota of its directory piece by piece.
+//! What a guest writes to a file as a stream, charged to the quota of its directory piece by piece, and what it reads as
+//! one from a file that it may use for a time.
 //!
 //! ```text
 //!         write            ready: gate open             done
@@ -14,9 +15,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steading_types::ActorId;
 use wasmtime_wasi::filesystem::File;
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::p2::{DynInputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn_blocking};
 
+use super::Terms;
+use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 
 /// Bytes of one piece.
@@ -33,7 +36,7 @@ pub(super) enum Position {
 pub(super) struct Writer {
     file: File,
     position: Position,
-    quota: Arc<Quota>,
+    terms: Terms,
     who: ActorId,
     inline: bool,
     state: State,
@@ -48,11 +51,11 @@ enum State {
 }
 
 impl Writer {
-    pub(super) fn new(file: File, position: Position, quota: Arc<Quota>, who: ActorId, inline: bool) -> Self {
+    pub(super) fn new(file: File, position: Position, terms: Terms, who: ActorId, inline: bool) -> Self {
         Self {
             file,
             position,
-            quota,
+            terms,
             who,
             inline,
             state: State::Ready,
@@ -64,13 +67,17 @@ impl Writer {
         if !matches!(self.state, State::Queued(_)) {
             return;
         }
-        let gate = self.quota.gate().await;
+        let gate = self.terms.quota.gate().await;
+        if self.terms.until.is_over() {
+            self.state = State::Failed(io::ErrorKind::PermissionDenied.into());
+            return;
+        }
         let State::Queued(piece) = std::mem::replace(&mut self.state, State::Closed) else {
             return;
         };
         let (file, quota, who, position) = (
             self.file.file.clone(),
-            self.quota.clone(),
+            self.terms.quota.clone(),
             self.who.clone(),
             self.position,
         );
@@ -101,6 +108,54 @@ impl Writer {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Failed(error) => StreamError::LastOperationFailed(error.into()),
             _ => StreamError::Closed,
+        }
+    }
+}
+
+/// A stream out of a file that may be read for a time.
+pub(super) struct Reader {
+    /// Nothing once the time is over: the file is closed then.
+    inner: Option<DynInputStream>,
+    until: Until,
+}
+
+impl Reader {
+    pub(super) fn new(inner: DynInputStream, until: Until) -> Self {
+        let inner = Some(inner);
+        Self { inner, until }
+    }
+
+    fn inner(&mut self) -> StreamResult<&mut DynInputStream> {
+        if self.until.is_over() {
+            self.inner = None;
+        }
+        let over = || StreamError::LastOperationFailed(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        self.inner.as_mut().ok_or_else(over)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl InputStream for Reader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.inner()?.read(size)
+    }
+
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.inner()?.blocking_read(size).await
+    }
+
+    async fn cancel(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            inner.cancel().await;
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Reader {
+    async fn ready(&mut self) {
+        if let Ok(inner) = self.inner() {
+            inner.ready().await;
         }
     }
 }

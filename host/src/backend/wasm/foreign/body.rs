@@ -92,7 +92,8 @@ impl ForeignBody {
             }
         };
         drop(start.args);
-        match self.instance.call(now, function, &arguments).await {
+        let called = self.instance.call(now, start.context, function, &arguments).await;
+        match called {
             Ok(value) => self.answer(start.context, function, value.as_ref()),
             Err(ended) if function.is_program && ended.is_exit(true) => {
                 self.finish(start.context, returned(Value::Null));
@@ -151,8 +152,15 @@ impl ForeignBody {
 impl Instance<wasmtime::component::Instance> {
     /// Calls a function to its end; its result, if it has one. Not cancel-safe: dropping it half-way ends the
     /// instance.
-    async fn call(&mut self, now: u64, function: &Function, arguments: &[Val]) -> Result<Option<Val>, Stopped> {
+    async fn call(
+        &mut self,
+        now: u64,
+        context: Key,
+        function: &Function,
+        arguments: &[Val],
+    ) -> Result<Option<Val>, Stopped> {
         self.begin()?;
+        self.store.data_mut().quotas.begin_call(Some(context));
         self.store.data().clocks.begin_turn(now);
         let _busy = self.engine.ticker().busy();
         let callee = self.exports.get_func(&mut *self.store, function.index);

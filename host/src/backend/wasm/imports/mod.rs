@@ -22,6 +22,7 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl imports::types::Host for State {}
+impl imports::grants::Host for State {}
 impl exports::events::Host for State {}
 
 type Answer<T> = wasmtime::Result<Result<T, imports::types::Refusal>>;
