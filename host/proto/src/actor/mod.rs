@@ -121,6 +121,8 @@ pub struct Core<P> {
     me: ActorId,
     endpoints: Vec<Endpoint>,
     limits: Limits,
+    /// Whether its tasks begin one by one, each when the shell says so.
+    one_by_one: bool,
     parent: Option<(P, Key)>,
     contexts: Slab<Context<P>>,
     /// Callee contexts by what their callers call them.
@@ -157,6 +159,7 @@ impl<P: Clone> Core<P> {
             me,
             endpoints,
             limits,
+            one_by_one: false,
             parent,
             contexts: Slab::new(),
             origins: BTreeMap::new(),
@@ -178,6 +181,11 @@ impl<P: Clone> Core<P> {
             #[cfg(feature = "mutants")]
             mutant: None,
         }
+    }
+
+    /// The same core for code that runs one task at a time: each waits until [`Core::begin`].
+    pub fn one_by_one(self, one_by_one: bool) -> Self {
+        Self { one_by_one, ..self }
     }
 
     /// The same core with one thing broken: what the simulator must find.
