@@ -228,6 +228,16 @@ impl Cell {
         at(&self.lock().core)
     }
 
+    /// Begins a task, where they begin one by one; whether anybody still wants it.
+    pub(crate) fn begin(&self, context: Key) -> bool {
+        self.apply(|core| core.begin(context))
+    }
+
+    /// The host's own reason why a task cannot run. One that has begun is to finish as well.
+    pub(crate) fn refuse_task(&self, context: Key, kind: ErrorKind, message: String) {
+        self.with(|core| core.refuse_task(context, kind, message));
+    }
+
     /// Feeds frames to the core and lets time pass; returns its events, and whether there are effects.
     pub(crate) fn absorb(&self, frames: &mut Vec<Delivery>, now: u64) -> (Vec<Event>, bool) {
         let mut state = self.lock();

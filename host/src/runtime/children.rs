@@ -111,6 +111,7 @@ impl Prepared {
             .min(self.grants.children.map_or(usize::MAX, |most| most as usize));
         limits.contexts = self.grants.contexts;
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
+        let core = core.one_by_one(self.code.runs_one_by_one());
         let cell = Cell::new(
             runtime.clone(),
             self.inbox,

@@ -61,6 +61,10 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
     fn capacity(&self) -> Option<&Arc<Capacity>> {
         None
     }
+    /// Whether it runs one task at a time, each of which says when it begins.
+    fn runs_one_by_one(&self) -> bool {
+        false
+    }
     /// Drives an actor with this code from its first moment to its last.
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }

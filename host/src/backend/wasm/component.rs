@@ -304,7 +304,12 @@ fn link(
         None => None,
         Some(missing) => {
             let is_ours = imports.iter().any(|import| linker::is_for_turns(import));
-            let functions = Foreign::functions(component).filter(|_| !is_ours);
+            let functions = match is_ours {
+                true => None,
+                false => {
+                    Foreign::functions(component).map_err(|detail| LoadError::Mismatch { name: name(), detail })?
+                }
+            };
             Some(functions.ok_or_else(|| LoadError::NotAnActor { name: name(), missing })?)
         }
     };
