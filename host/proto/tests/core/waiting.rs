@@ -9,7 +9,7 @@ use crate::world::{MS, ROOT, World, both};
 fn crowded(w: &mut World) -> (usize, (Key, Key), (Key, Key)) {
     w.one_by_one = true;
     let actor = w.below(ROOT);
-    let mut call = |w: &mut World| {
+    let call = |w: &mut World| {
         let caller = w.open(ROOT, actor, "plain");
         w.drive();
         (caller, w.newest_task(actor))

@@ -25,6 +25,9 @@ pub(in crate::backend::wasm) struct Foreign {
     pub(in crate::backend::wasm) functions: Arc<[Function]>,
 }
 
+/// The functions of a component, and what is said of them.
+type Offer = (Arc<[Function]>, Description);
+
 /// An exported function, in the order of the endpoints.
 pub(in crate::backend::wasm) struct Function {
     pub(super) index: ComponentExportIndex,
@@ -50,9 +53,7 @@ impl Foreign {
     ///
     /// # Errors
     /// In plain words, when their types are more than a host keeps.
-    pub(in crate::backend::wasm) fn functions(
-        component: &Component,
-    ) -> Result<Option<(Arc<[Function]>, Description)>, String> {
+    pub(in crate::backend::wasm) fn functions(component: &Component) -> Result<Option<Offer>, String> {
         let exports = exports(component).map_err(|TooLarge| {
             let most = limits::TYPES >> 20;
             format!("the types of its functions take more than {most} MiB, with all their fields and cases")
