@@ -177,6 +177,9 @@ struct DoctorArgs {
     /// Empty the cache of compiled components.
     #[arg(long)]
     clear_cache: bool,
+    /// Show what holds with these, as `run` and `call` take them.
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit: Vec<Bound>,
     /// Show what a host of this profile would be like: `latency` or `density`.
     #[arg(long, value_name = "PROFILE")]
     profile: Option<ProfileChoice>,

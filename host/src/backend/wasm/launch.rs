@@ -98,7 +98,7 @@ impl Start {
         };
         let access = Access {
             inline_files: cell.runtime.options.inline_files,
-            loans: Loans::of(cell.clone()),
+            loans: Loans::of(cell.clone(), self.engine.nothing()),
             ..access(&cell.grants)
         };
         let faults = cell.runtime.faults.clone();
