@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steading_types::Budget;
+use steading_types::{ActorId, Budget};
 
 /// Nanoseconds of its share that an account may save up.
 const SAVED: u64 = 50_000_000;
@@ -24,6 +24,33 @@ pub(crate) struct Account {
     cpu: Option<Share>,
     /// Whether this or one above has a share of processor time.
     shares: bool,
+}
+
+/// How much there is of something that is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Now.
+    pub now: u64,
+    /// The most that there was at once.
+    pub most: u64,
+    /// The most that there may be; `None` if that is bounded only further up.
+    pub limit: Option<u64>,
+}
+
+/// What an actor with a budget and all below it use together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BudgetStatus {
+    /// Bytes of memory.
+    pub memory: Use,
+    /// Actors, itself included.
+    pub actors: Use,
+    /// Thousandths of a core that they may use on average.
+    pub cpu_limit: Option<u32>,
+}
+
+/// Whose account it is, for an actor with all below it.
+pub(crate) fn subtree_of(id: &ActorId) -> String {
+    format!("{id} with all below it")
 }
 
 /// What an account had no room for.
@@ -52,6 +79,15 @@ impl Account {
     /// This account and those above, the nearest first.
     fn chain(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
         std::iter::successors(Some(self), |account| account.above.as_ref())
+    }
+
+    /// What is used of it, if it is that of this actor with all below it, and not of somebody above.
+    pub(crate) fn status_for(&self, id: &ActorId) -> Option<BudgetStatus> {
+        (self.owner == subtree_of(id)).then(|| BudgetStatus {
+            memory: self.memory.status(),
+            actors: self.actors.status(),
+            cpu_limit: self.cpu.as_ref().map(|share| share.thousandths),
+        })
     }
 
     /// Whether what is charged here is charged to `other` too.
@@ -157,6 +193,8 @@ impl Drop for Admission {
 #[derive(Debug)]
 struct Gauge {
     used: AtomicU64,
+    /// The most that there was of it.
+    most: AtomicU64,
     limit: u64,
 }
 
@@ -164,13 +202,26 @@ impl Gauge {
     fn of(limit: u64) -> Self {
         Self {
             used: AtomicU64::new(0),
+            most: AtomicU64::new(0),
             limit,
         }
     }
 
     fn take(&self, amount: u64) -> bool {
         let more = |used: u64| used.checked_add(amount).filter(|used| *used <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, more).is_ok()
+        let before = self.used.fetch_update(Relaxed, Relaxed, more);
+        if let Ok(before) = before {
+            self.most.fetch_max(before + amount, Relaxed);
+        }
+        before.is_ok()
+    }
+
+    fn status(&self) -> Use {
+        Use {
+            now: self.used.load(Relaxed),
+            most: self.most.load(Relaxed),
+            limit: (self.limit != u64::MAX).then_some(self.limit),
+        }
     }
 
     fn give(&self, amount: u64) {

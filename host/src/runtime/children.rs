@@ -8,7 +8,7 @@ use steading_types::{
     BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, GRANTED, Key, Level, Spec,
 };
 
-use super::account::{Account, Exceeded};
+use super::account::{Account, Exceeded, subtree_of};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::lent::{OnLoan, Until};
@@ -270,7 +270,7 @@ impl Cell {
         if budget == Budget::default() {
             return self.grants.account.clone();
         }
-        let owner = format!("{} with all below it", inbox.id());
+        let owner = subtree_of(inbox.id());
         Account::new(Some(self.grants.account.clone()), owner, budget)
     }
 

@@ -41,6 +41,7 @@ use crate::capacity::{Capacity, Place};
 use crate::clock::Clock;
 use crate::config::Deadlocks;
 use account::{Account, Admission, Exceeded};
+pub use account::{BudgetStatus, Use};
 use cell::Cell;
 pub use history::Totals;
 use inbox::Delivery;
