@@ -15,7 +15,7 @@ use super::lent::{OnLoan, Until};
 use super::log::{drives_terminals, escape};
 use super::quota::Quota;
 use super::{Admitted, Launch, driver};
-use crate::capacity::{Capacity, Shortage};
+use crate::capacity::Shortage;
 use crate::config::{Stdio, Streams};
 use crate::limits::{CONTEXTS, LOG_RATE};
 
@@ -279,7 +279,8 @@ impl Cell {
         let by_budgets = account
             .admit()
             .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
-        let by_machine = code.capacity().map(Capacity::admit).transpose();
+        let by_machine = code.capacity().map(|(capacity, places)| capacity.admit(places));
+        let by_machine = by_machine.transpose();
         let refused = |short: Shortage| self.refuse(spec, ErrorKind::Limit(short.kind.into()), short.to_string());
         Ok(Admitted {
             _by_budgets: by_budgets,
