@@ -45,6 +45,8 @@ pub(crate) struct Cell {
     /// When it began, on the host's clock.
     pub(crate) born: u64,
     pub(crate) usage: Usage,
+    /// Children whose random numbers begin where its own say.
+    pub(super) seeded: AtomicU64,
     state: Mutex<State>,
     wake_at: AtomicU64,
     /// Whether commands come from outside turns, so that the driver has to be told of them.
@@ -133,6 +135,7 @@ impl Cell {
             restarts,
             born,
             usage: Usage::default(),
+            seeded: AtomicU64::new(0),
             state: Mutex::new(state),
             wake_at: AtomicU64::new(NO_DEADLINE),
             native,
