@@ -114,6 +114,17 @@ impl Account {
         self.charge("memory", |account| &account.memory, bytes)
     }
 
+    /// Charges for bytes that are there already, whether there is room for them or not: who is over its bound is refused
+    /// whatever it asks for next.
+    pub(crate) fn owe_memory(self: &Arc<Self>, bytes: u64) {
+        self.chain().for_each(|account| account.memory.owe(bytes));
+    }
+
+    /// Whether this account, or one above, has more memory charged to it than it may have.
+    pub(crate) fn is_overdrawn(self: &Arc<Self>) -> bool {
+        self.chain().any(|account| account.memory.is_overdrawn())
+    }
+
     pub(crate) fn give_memory(self: &Arc<Self>, bytes: u64) {
         self.chain().for_each(|account| account.memory.give(bytes));
     }
@@ -180,6 +191,34 @@ impl Exceeded {
     }
 }
 
+/// Bytes of the host's own memory that are charged to an account, for as long as they are held.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    bytes: Vec<u8>,
+    account: Arc<Account>,
+}
+
+impl Charged {
+    /// Charges for them, if there is room.
+    pub(crate) fn new(bytes: Vec<u8>, account: &Arc<Account>) -> Result<Self, Exceeded> {
+        account.take_memory(bytes.len() as u64)?;
+        let account = account.clone();
+        Ok(Self { bytes, account })
+    }
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.account.give_memory(self.bytes.len() as u64);
+    }
+}
+
 /// One actor's place in its accounts.
 #[derive(Debug)]
 pub(crate) struct Admission(Arc<Account>);
@@ -222,6 +261,14 @@ impl Gauge {
             most: self.most.load(Relaxed),
             limit: (self.limit != u64::MAX).then_some(self.limit),
         }
+    }
+
+    fn owe(&self, amount: u64) {
+        self.used.fetch_add(amount, Relaxed);
+    }
+
+    fn is_overdrawn(&self) -> bool {
+        self.used.load(Relaxed) > self.limit
     }
 
     fn give(&self, amount: u64) {
@@ -310,6 +357,20 @@ mod tests {
         other.take_memory(40).expect("the whole has room for so much");
         part.give_memory(60);
         other.give_memory(40);
+        assert_eq!(whole.memory.used.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_there_already_is_owed_and_bytes_are_charged_for_as_long_as_they_are_held() {
+        let whole = account(None, Budget::default().memory(100));
+        let part = account(Some(&whole), Budget::default());
+        let held = Charged::new(vec![0; 90], &part).expect("there is room");
+        Charged::new(vec![0; 20], &part).expect_err("there is none");
+        part.owe_memory(20);
+        assert!(part.is_overdrawn() && whole.is_overdrawn());
+        drop(held);
+        assert!(!part.is_overdrawn());
+        part.give_memory(20);
         assert_eq!(whole.memory.used.load(Relaxed), 0);
     }
 

@@ -58,8 +58,8 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
     fn description(&self) -> &Description;
     /// Whether it is Rust of the embedder, running outside turns.
     fn is_native(&self) -> bool;
-    /// Where its actors need a place each; `None` if they take nothing of the machine worth counting.
-    fn capacity(&self) -> Option<&Arc<Capacity>> {
+    /// Where its actors need places, and how many each; `None` if they take nothing of the machine worth counting.
+    fn capacity(&self) -> Option<(&Arc<Capacity>, u32)> {
         None
     }
     /// Drives an actor with this code from its first moment to its last.

@@ -46,8 +46,8 @@ impl Launch for WasmCode {
         false
     }
 
-    fn capacity(&self) -> Option<&Arc<Capacity>> {
-        Some(self.engine.capacity())
+    fn capacity(&self) -> Option<(&Arc<Capacity>, u32)> {
+        Some((self.engine.capacity(), self.component.places()))
     }
 
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
