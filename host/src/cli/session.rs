@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use steading::config::{Deadlocks, Stdio, Workers};
-use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, Nursery, Portal, Spec};
+use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, NativeActor, Nursery, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
 use super::failure::{Exit, Failure, Result};
-use super::grants::WorkersChoice;
+use super::grants::{Bound, ProfileChoice, WorkersChoice};
 use super::output::Output;
 use super::signals::Interrupts;
 use super::tree::Watch;
@@ -29,8 +29,10 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn of(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
+        let builder = configured(&args.limit, args.profile)?;
+        let grace = args.grace.map(Duration::from_millis).into_iter();
         Ok(Self {
-            builder: configured(args)?,
+            builder: grace.fold(builder, HostBuilder::cancel_grace),
             workers: args.workers,
             stdio,
             watch: Watch::of(args, output),
@@ -135,6 +137,11 @@ impl Session {
         load(guest, || self.host.load_as(name, &guest.wasm))
     }
 
+    /// Lets actors of ours run beside the guests.
+    pub(crate) fn register(&self, actor: NativeActor) -> Code {
+        self.host.register_native(actor)
+    }
+
     /// Runs `body` in a root. When this returns, nothing is left of it.
     pub(crate) fn root<T>(self, body: impl AsyncFnOnce(Nursery) -> steading::Result<T>) -> Result<(T, Exit)> {
         self.interrupts.hand_to(self.host.clone());
@@ -217,16 +224,13 @@ fn runtime(workers: Workers) -> std::io::Result<tokio::runtime::Runtime> {
     }
 }
 
-fn configured(args: &ActorArgs) -> Result<HostBuilder> {
-    let builder = args
-        .grace
-        .map(Duration::from_millis)
-        .into_iter()
-        .fold(Host::builder().max_actors(ACTORS), HostBuilder::cancel_grace);
-    let builder = args.limit.iter().fold(builder, |builder, bound| bound.apply(builder));
-    match args.profile {
+/// A host as the command line makes it, with these limits.
+pub(crate) fn configured(limits: &[Bound], profile: Option<ProfileChoice>) -> Result<HostBuilder> {
+    let builder = Host::builder().max_actors(ACTORS);
+    let builder = limits.iter().fold(builder, |builder, bound| bound.apply(builder));
+    match profile {
         None => Ok(builder),
-        Some(profile) => profile.apply(builder, &args.limit).map_err(Failure::usage),
+        Some(profile) => profile.apply(builder, limits).map_err(Failure::usage),
     }
 }
 

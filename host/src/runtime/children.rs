@@ -1,6 +1,7 @@
 //! Making a child ready: its code, its id, and what it is granted out of what its parent has.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
@@ -8,14 +9,14 @@ use steading_types::{
     BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, GRANTED, Key, Level, Spec,
 };
 
-use super::account::{Account, Exceeded};
+use super::account::{Account, Exceeded, subtree_of};
 use super::cell::{Cell, new_inbox};
 use super::inbox::Peer;
 use super::lent::{OnLoan, Until};
 use super::log::{drives_terminals, escape};
 use super::quota::Quota;
 use super::{Admitted, Launch, driver};
-use crate::capacity::{Capacity, Shortage};
+use crate::capacity::Shortage;
 use crate::config::{Stdio, Streams};
 use crate::limits::{CONTEXTS, LOG_RATE};
 
@@ -203,11 +204,19 @@ impl Cell {
             components: self.components_of(spec)?,
             // An embedder may give a guest a better clock than guests have by default.
             clock: spec.clock.map_or(clock, |wanted| wanted.min(mine.clock)),
-            seed: spec.seed,
+            seed: spec.seed.or_else(|| self.next_seed()),
             children: spec.children.into_iter().chain(mine.children).min(),
             contexts: self.contexts_of(spec, is_native),
             log_rate: self.log_rate_of(spec, is_native),
         })
+    }
+
+    /// Where the random numbers of a child begin: those of an actor with a seed are no better than its own, and all below
+    /// it are the same each time.
+    fn next_seed(&self) -> Option<u64> {
+        let mine = self.grants.seed?;
+        let child = self.seeded.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(mixed(mixed(mine).wrapping_add(child)))
     }
 
     /// An embedder's own actors bound themselves; no guest has more than its parent, nor than the hard maximum.
@@ -271,7 +280,7 @@ impl Cell {
         if budget == Budget::default() {
             return self.grants.account.clone();
         }
-        let owner = format!("{} with all below it", inbox.id());
+        let owner = subtree_of(inbox.id());
         Account::new(Some(self.grants.account.clone()), owner, budget)
     }
 
@@ -280,7 +289,8 @@ impl Cell {
         let by_budgets = account
             .admit()
             .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
-        let by_machine = code.capacity().map(Capacity::admit).transpose();
+        let by_machine = code.capacity().map(|(capacity, places)| capacity.admit(places));
+        let by_machine = by_machine.transpose();
         let refused = |short: Shortage| self.refuse(spec, ErrorKind::Limit(short.kind.into()), short.to_string());
         Ok(Admitted {
             _by_budgets: by_budgets,
@@ -423,8 +433,16 @@ fn quota_of(wanted: &Directory, above: Option<&Arc<Quota>>) -> Option<Arc<Quota>
     }
 }
 
+/// Spreads what differs by little over all bits (splitmix64).
+fn mixed(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// Bytes a name may have: it is in every line and every error that is about its actor.
-const LONGEST_NAME: usize = 256;
+pub(crate) const LONGEST_NAME: usize = 256;
 
 fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(LONGEST_NAME)]

@@ -70,6 +70,7 @@ impl<P: Clone> Core<P> {
         else {
             return;
         };
+        self.waiting += start.cost();
         self.tell(Event::Start(steading_types::Start {
             context: key,
             endpoint: endpoint as u32,
@@ -145,6 +146,14 @@ impl<P: Clone> Core<P> {
         if self.contexts.len() >= self.limits.contexts && !mutant!(self, LimitIgnored) {
             let text = format!("actor {} serves {} contexts, its limit", self.me, self.limits.contexts);
             return Err(self.error(ErrorKind::Limit("contexts".into()), text));
+        }
+        // What is alone is taken however large it is: that has a limit of its own.
+        if self.waiting > self.limits.waiting {
+            let text = format!(
+                "too many calls wait at actor {}: it has {} bytes of them, and takes no more until it has begun to serve them",
+                self.me, self.waiting
+            );
+            return Err(self.error(ErrorKind::Limit("inbox".into()), text));
         }
         Ok(index)
     }

@@ -146,6 +146,8 @@ pub struct Core<P> {
     relays: Relays,
     outputs: VecDeque<Output<P>>,
     events: Vec<Event>,
+    /// Bytes of the calls among these.
+    waiting: usize,
     dropped: Dropped,
     #[cfg(feature = "mutants")]
     mutant: Option<crate::mutant::Mutant>,
@@ -177,6 +179,7 @@ impl<P: Clone> Core<P> {
             relays: Relays::default(),
             outputs: VecDeque::new(),
             events: Vec::new(),
+            waiting: 0,
             dropped: Dropped::default(),
             #[cfg(feature = "mutants")]
             mutant: None,
@@ -224,6 +227,11 @@ impl<P: Clone> Core<P> {
         self.contexts.len() + self.portals.len() + self.nurseries.len() + self.origins.len() + self.outputs.len() == 0
     }
 
+    /// The way to the other end of a context, if there is such a context, and it has another end.
+    pub fn peer_of(&self, key: Key) -> Option<&P> {
+        self.contexts.get(key)?.peer.as_ref()
+    }
+
     /// The next thing to perform.
     pub fn poll_output(&mut self) -> Option<Output<P>> {
         self.outputs.pop_front()
@@ -236,6 +244,7 @@ impl<P: Clone> Core<P> {
 
     /// What to tell the actor's tasks, in this order.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.waiting = 0;
         std::mem::take(&mut self.events)
     }
 

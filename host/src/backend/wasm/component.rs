@@ -18,7 +18,7 @@ use super::nobody::Nobody;
 use super::scan::{self, Kind};
 use super::stopped::KillSwitch;
 use super::view::State;
-use super::{description, limits, linker};
+use super::{description, limits, linker, pool};
 use crate::capability::Want;
 use crate::runtime::driver::Stopped;
 
@@ -36,6 +36,7 @@ struct Inner {
     unknown: Vec<String>,
     description: Description,
     is_cached: bool,
+    places: u32,
 }
 
 /// How instances of it are made.
@@ -45,6 +46,15 @@ pub(super) enum Shape {
     Actor(GuestPre<State>),
     /// It has functions, and knows nothing of us.
     Foreign(Foreign),
+}
+
+impl Shape {
+    fn component(&self) -> &wasmtime::component::Component {
+        match self {
+            Self::Actor(pre) => pre.instance_pre().component(),
+            Self::Foreign(foreign) => foreign.pre.component(),
+        }
+    }
 }
 
 /// What becomes of a component that asks for interfaces this host does not have.
@@ -105,6 +115,11 @@ impl Component {
         self.0.is_cached
     }
 
+    /// How many places of the pool each instance of it takes.
+    pub(super) fn places(&self) -> u32 {
+        self.0.places
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.0.engine
     }
@@ -141,6 +156,7 @@ impl Component {
         } = loaded;
         let unknown = linker::unknown(&imports);
         let (engine, name, size) = (engine.clone(), name.to_string(), bytes.len());
+        let places = pool::places(shape.component());
         Ok(Self(Arc::new(Inner {
             engine,
             shape,
@@ -151,6 +167,7 @@ impl Component {
             unknown,
             description,
             is_cached,
+            places,
         })))
     }
 }

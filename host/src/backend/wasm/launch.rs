@@ -46,8 +46,8 @@ impl Launch for WasmCode {
         false
     }
 
-    fn capacity(&self) -> Option<&Arc<Capacity>> {
-        Some(self.engine.capacity())
+    fn capacity(&self) -> Option<(&Arc<Capacity>, u32)> {
+        Some((self.engine.capacity(), self.component.places()))
     }
 
     fn runs_one_by_one(&self) -> bool {
@@ -103,7 +103,7 @@ impl Start {
         };
         let access = Access {
             inline_files: cell.runtime.options.inline_files,
-            loans: Loans::of(cell.clone()),
+            loans: Loans::of(cell.clone(), self.engine.nothing()),
             ..access(&cell.grants)
         };
         let faults = cell.runtime.faults.clone();

@@ -23,7 +23,7 @@ use super::view::State;
 use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 
-pub(super) use granted::prepare;
+pub(super) use granted::nothing;
 
 /// On which terms a descriptor may be used. What may be used for a time has a quota, be it one without bounds, so that
 /// whatever stems from it is known as well.
