@@ -1,10 +1,11 @@
 //! `--stdio`: where what an actor writes goes, and that it is told when the actor fails.
 
 use std::fs;
+use std::process::ChildStderr;
 
 use steading_test_artifacts::OUTPUTS;
 
-use crate::steading::{steading, steading_with};
+use crate::steading::{Transcript, command, finish, shell, steading, steading_with};
 
 #[test]
 fn what_was_captured_is_shown_when_the_actor_fails_and_not_else() {
@@ -44,10 +45,52 @@ fn what_was_captured_is_shown_when_the_actor_fails_and_not_else() {
 
 #[test]
 fn what_was_captured_cannot_drive_a_terminal() {
-    let text = "\"\\u001b[31mred\\u001b]0;title\\u0007 \\u202e\"";
+    let text = "\"\\u001b[31mred\\u001b]0;title\\u0007 \\u202e \\u009b2J\"";
     let died = steading(&["call", "--stdio", "capture", OUTPUTS, "write_and_die", text, text]).exits(5);
     assert!(died.err.contains("[31mred"), "{died:#?}");
-    assert!(!died.err.contains(['\u{1b}', '\u{7}']), "{died:#?}");
+    let drives = ['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}'];
+    assert!(!died.err.contains(drives), "{died:#?}");
+    let died = steading(&[
+        "call",
+        "--json",
+        "--stdio=capture",
+        OUTPUTS,
+        "write_and_die",
+        text,
+        text,
+    ])
+    .exits(5);
+    assert!(!died.out.contains(drives), "{died:#?}");
+    let kept = &died.json()["error"]["captured"]["stdout"]["text"];
+    assert_eq!(
+        *kept,
+        serde_json::from_str::<serde_json::Value>(text).expect("it is JSON")
+    );
+}
+
+/// More log than a pipe holds; standard error is done with as said.
+fn chatter(with_stderr: impl FnOnce(ChildStderr) -> Option<ChildStderr>) -> Transcript {
+    let args = ["call", "--log-level=info", OUTPUTS, "chat", "3000"];
+    let mut child = command(&args)
+        .spawn()
+        .expect("the binary of this package can be started");
+    let held = with_stderr(child.stderr.take().expect("it is piped"));
+    let transcript = finish(child, "");
+    drop(held);
+    transcript
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let line = format!("steading call --log-level=info {OUTPUTS} chat 30 2>/dev/full");
+    assert_eq!(shell(&line).exits(0).out, "null\n", "the disk is full");
+    shell(&format!("steading call {OUTPUTS} complain 30 2>/dev/full")).exits(1);
+    let nobody = chatter(|stderr| {
+        drop(stderr);
+        None
+    });
+    assert_eq!(nobody.exits(0).out, "null\n", "the pipe is closed");
+    assert_eq!(chatter(Some).exits(0).out, "null\n", "nobody reads");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod plan;
 mod run;
 mod session;
 mod signals;
+mod stderr;
 mod stdio;
 mod telemetry;
 mod tree;
@@ -254,6 +255,7 @@ impl Cli {
             output.failure(&failure);
             failure.exit
         });
+        stderr::flush();
         ExitCode::from(exit as u8)
     }
 }
