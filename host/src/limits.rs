@@ -11,7 +11,9 @@ use steading_types::{Budget, Directory, Window};
 
 use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::Options;
-use crate::runtime::children::DEPTH;
+use crate::runtime::children::{DEPTH, LONGEST_NAME};
+use crate::runtime::inbox::INBOX_BYTES;
+use crate::runtime::lent;
 use crate::runtime::log;
 
 /// Bytes of memory an actor can be given: from one page of WebAssembly.
@@ -140,6 +142,15 @@ fn of_core(limits: &Limits) -> Vec<Limit> {
         ("depth of actors", Amount::Count(u64::from(DEPTH))),
         ("payload", Amount::Bytes(limits.payload as u64)),
         ("batch of messages", Amount::Bytes(limits.batch as u64)),
+        ("inbox, data", Amount::Bytes(INBOX_BYTES as u64)),
+        ("inbox, calls that wait", Amount::Bytes(INBOX_BYTES as u64)),
+        ("nurseries per actor", Amount::Count(limits.nurseries as u64)),
+        ("restarts in a period", Amount::Count(u64::from(limits.restarts))),
+        (
+            "granted by an actor's contexts at once",
+            Amount::Count(lent::MOST as u64),
+        ),
+        ("name of an actor", Amount::Bytes(LONGEST_NAME as u64)),
         (
             "stream window, messages",
             Amount::Count(u64::from(Window::DEFAULT.messages)),
@@ -154,11 +165,30 @@ fn of_core(limits: &Limits) -> Vec<Limit> {
 
 fn of_instances() -> Vec<Limit> {
     fixed([
+        ("memories", Amount::Count(wasm::MEMORIES as u64)),
+        ("tables", Amount::Count(wasm::TABLES as u64)),
+        ("core instances", Amount::Count(wasm::CORE_INSTANCES as u64)),
         ("table elements", Amount::Count(wasm::TABLE_ELEMENTS as u64)),
         ("wasm stack", Amount::Bytes(wasm::WASM_STACK as u64)),
+        (
+            "stack of a turn, host functions included",
+            Amount::Bytes(wasm::TURN_STACK as u64),
+        ),
+        ("look at what runs, every", Amount::Time(wasm::TICK)),
+        ("slice, before others get a chance", Amount::Time(wasm::SLICE)),
         ("turn without waiting", Amount::Time(wasm::TURN)),
         ("component handles", Amount::Count(wasm::COMPONENT_HANDLES as u64)),
         ("calls to the host in a turn", Amount::Count(u64::from(wasm::CALLS))),
+        (
+            "copied by a call, beside its payload",
+            Amount::Bytes(wasm::HOSTCALL as u64),
+        ),
+        (
+            "values of a foreign function's call",
+            Amount::Count(wasm::VALUES as u64),
+        ),
+        ("frames of a backtrace", Amount::Count(wasm::BACKTRACE_FRAMES as u64)),
+        ("panic or backtrace", Amount::Bytes(wasm::MESSAGE as u64)),
         ("arguments of calls in a turn", Amount::Bytes(wasm::OPENED as u64)),
         ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
         ("name in a directory with a quota", Amount::Bytes(Directory::ENTRY)),
@@ -187,6 +217,11 @@ fn of_files() -> Vec<Limit> {
         ("functions", Amount::Count(u64::from(wasm::FUNCTIONS))),
         ("locals of a function", Amount::Count(u64::from(wasm::LOCALS))),
         ("nested loops", Amount::Count(u64::from(wasm::LOOP_NEST))),
+        ("time to say what it offers", Amount::Time(wasm::DESCRIBE_TIME)),
+        (
+            "memory to say what it offers",
+            Amount::Bytes(wasm::DESCRIBE_MEMORY as u64),
+        ),
     ])
 }
 

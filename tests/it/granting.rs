@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use steading::{Context, Directory, ErrorKind, Grant, Host, NativeActor, Portal, Result, Spec, granted};
+use steading::{Context, Directory, Error, ErrorKind, Grant, Host, NativeActor, Portal, Result, Spec, granted};
 use steading_tests::artifacts::{FOREIGN, GRANTING};
 use steading_tests::{failed, story};
 
@@ -71,9 +71,9 @@ fn contexts_at_the_same_time_have_what_each_of_them_was_granted() {
             |spec, _| spec,
             async |guest, folder| {
                 let outer = guest.context("hold").args("in").grant(read_only(folder, "in"));
-                let said = async |_: Hold, first: String| {
+                let said = async |ctx: Hold, first: String| {
                     let inner = peek(guest, read_only(&folder.join("inner"), "in"), "in").await?;
-                    Ok((first, inner))
+                    ctx.stream(async |_| Ok((first, inner))).await
                 };
                 assert_eq!(outer.open(said).await?, ("a note".into(), "another note".into()));
                 Ok(())
@@ -88,12 +88,10 @@ async fn nothing_is_left(guest: &Portal, how: &str) -> Result<()> {
     let tried: Vec<(String, String)> = guest.call("later", &()).await?;
     assert!(tried.len() >= 9, "{how}: {tried:?}");
     for (what, came) in tried {
-        let says_no = came == "permission denied" || came == "entity not found";
         // What a stream says of its failure does not reach a guest's C library.
-        assert!(
-            says_no || came == "other error" || came == "i/o error",
-            "{how}: {what}: {came}"
-        );
+        let by_stream = what.ends_with(" on") || what == "read from the start";
+        let says_no = came == "permission denied" || came == "entity not found" || by_stream;
+        assert!(says_no && came != "it worked", "{how}: {what}: {came}");
     }
     Ok(())
 }
@@ -113,8 +111,7 @@ fn what_was_kept_is_of_no_use_when_the_context_is_over() {
                     let tried: Vec<(String, String)> = guest.call("later", &()).await?;
                     let worked = tried.iter().filter(|(_, came)| came == "it worked").count();
                     assert!(worked >= 9, "as long as it lasts: {tried:?}");
-                    fs::write(folder.join("note.txt"), "a note")?;
-                    Ok(())
+                    Ok::<_, Error>(fs::write(folder.join("note.txt"), "a note")?)
                 };
                 hold()
                     .open(async |ctx: Hold, _| {
@@ -184,7 +181,7 @@ fn no_path_leads_out_of_what_was_granted() {
                         .await
                 };
                 std::os::unix::fs::symlink("..", folder.join("inner/up"))?;
-                for path in ["", ".", "./", "x/..", "up/inner"].into_iter().take(3) {
+                for path in ["", ".", "./"] {
                     assert_eq!(below(path).await?, ["note.txt", "up"], "{path}");
                 }
                 for path in [
@@ -213,9 +210,10 @@ fn nobody_grants_what_it_does_not_have() {
             host,
             |spec, path| spec.dir(path, "/mine"),
             async |guest, folder| {
-                let pass_on = async |path: &str, writable: bool| guest.call("pass_on", &(path, writable)).await;
-                assert_eq!(pass_on("/mine", false).await?, "a note".to_owned());
-                assert_eq!(pass_on("/mine/inner", false).await?, "another note".to_owned());
+                let pass_on =
+                    async |path: &str, writable: bool| guest.call::<String, _>("pass_on", &(path, writable)).await;
+                assert_eq!(pass_on("/mine", false).await?, "a note");
+                assert_eq!(pass_on("/mine/inner", false).await?, "another note");
                 for (path, writable, why) in [
                     ("/mine", true, "may only read it"),
                     ("/etc", false, "does not have it"),

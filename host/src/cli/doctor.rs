@@ -9,6 +9,7 @@ use super::DoctorArgs;
 use super::failure::{Exit, Failure, Result};
 use super::inspect::lone_host;
 use super::output::{Output, bytes, table};
+use super::session::configured;
 
 /// One thing looked at.
 struct Finding {
@@ -38,8 +39,7 @@ impl State {
 }
 
 pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<Exit> {
-    let builder = Host::builder().profile(args.profile.map_or(Profile::default(), |choice| choice.0));
-    let (_runtime, host) = lone_host(builder)?;
+    let (_runtime, host) = lone_host(configured(&args.limit, args.profile)?)?;
     let cleared = args.clear_cache.then(|| clear(&host)).transpose()?;
     let mut findings = toolchain();
     findings.extend(engine(&host));

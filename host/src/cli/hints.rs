@@ -39,12 +39,14 @@ pub(crate) struct Granted {
 }
 
 /// As [`explain`], for actors whose grants are in a file.
-pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[Actor]) -> Failure {
+pub(crate) fn explain_manifest(failure: Failure, path: &Path, actors: &[&Actor]) -> Failure {
     advised(failure, |error| {
         // One that an actor started has what that was granted, at most; the file does not name it.
         let source = error.source_actor();
         let named = |id: &ActorId| actors.iter().find(|actor| *actor.name == *id.name);
-        let granted = source.and_then(named).map_or(Granted::default(), Actor::granted);
+        let granted = source
+            .and_then(named)
+            .map_or(Granted::default(), |actor| actor.granted());
         in_manifest(error, granted, path)
     })
 }
@@ -62,7 +64,7 @@ fn in_manifest(error: &Error, granted: Granted, path: &Path) -> Option<String> {
     let line = match error.kind() {
         ErrorKind::Limit(limit) => match &*limit {
             "memory" | "contexts" | "children" => format!("`{limit} = …` of the actor, or below [limits], sets it"),
-            "actors" | "unread" => format!("`{limit} = …` below [limits] sets it"),
+            "actors" | "unread" | "compile-time" | "compile-memory" => format!("`{limit} = …` below [limits] sets it"),
             "budget-memory" if of_all => "`total = { memory = … }` sets it".to_owned(),
             "budget-actors" if of_all => "`total = { actors = … }` sets it".to_owned(),
             "budget-memory" => "`budget = { memory = … }` of the actor sets it".to_owned(),

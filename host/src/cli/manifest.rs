@@ -3,7 +3,7 @@
 //! What is not written is not granted. Paths are relative to the file, values are spelled as on the command
 //! line; what is wrong is told with the line it is on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -40,11 +40,31 @@ pub(crate) struct Manifest {
     pub(crate) components: BTreeMap<String, PathBuf>,
     #[serde(default, rename = "actor")]
     pub(crate) actors: Vec<Actor>,
+    #[serde(default, rename = "group")]
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Actors with a nursery of their own: below the root, or below another group. One that fails is for whoever it is
+/// below to deal with, as an actor that does.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) strategy: Strategy,
+    /// Of all in it.
+    #[serde(default)]
+    pub(crate) budget: Shares,
+    pub(crate) restart: Option<RestartTable>,
+    #[serde(default, rename = "actor")]
+    pub(crate) actors: Vec<Actor>,
+    #[serde(default, rename = "group")]
+    pub(crate) groups: Vec<Self>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Strategy {
+pub(crate) enum Strategy {
     #[default]
     OneCancelsAll,
     OneForOne,
@@ -61,6 +81,8 @@ pub(crate) struct Limits {
     pub(crate) log_rate: Option<Amount>,
     pub(crate) actors: Option<Amount>,
     pub(crate) unread: Option<Amount>,
+    pub(crate) compile_time: Option<Amount>,
+    pub(crate) compile_memory: Option<Amount>,
 }
 
 /// A budget.
@@ -82,6 +104,8 @@ pub(crate) struct Actor {
     pub(crate) endpoint: String,
     #[serde(default)]
     pub(crate) args: Vec<String>,
+    /// What of it may be called, `endpoint` among them; all if absent.
+    pub(crate) endpoints: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) dirs: Vec<String>,
     #[serde(default)]
@@ -205,20 +229,52 @@ impl Manifest {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        if self.actors.is_empty() {
+        let (groups, actors) = (self.all_groups(), self.all_actors());
+        if actors.is_empty() {
             return Err("it has no [[actor]], and so nothing to run".to_owned());
         }
-        for (i, actor) in self.actors.iter().enumerate() {
-            if self.actors[..i].iter().any(|earlier| earlier.name == actor.name) {
-                return Err(format!("two actors are called `{}`", actor.name));
-            }
-            let named = std::iter::once(&actor.component).chain(&actor.components);
-            let mut unknown = named.filter(|name| !self.components.contains_key(*name));
-            if let Some(component) = unknown.next() {
-                return Err(format!("actor `{}`: [components] has no `{component}`", actor.name));
+        if let Some(group) = groups
+            .iter()
+            .find(|group| group.actors.is_empty() && group.groups.is_empty())
+        {
+            return Err(format!("group `{}` has no [[group.actor]]", group.name));
+        }
+        let names = groups.iter().map(|group| &group.name);
+        let mut known = BTreeSet::new();
+        for name in names.chain(actors.iter().map(|actor| &actor.name)) {
+            if !known.insert(name) {
+                return Err(format!("two actors are called `{name}`"));
             }
         }
-        Ok(())
+        actors.into_iter().try_for_each(|actor| self.check_actor(actor))
+    }
+
+    fn check_actor(&self, actor: &Actor) -> std::result::Result<(), String> {
+        let named = std::iter::once(&actor.component).chain(&actor.components);
+        let mut unknown = named.filter(|name| !self.components.contains_key(*name));
+        if let Some(component) = unknown.next() {
+            return Err(format!("actor `{}`: [components] has no `{component}`", actor.name));
+        }
+        match &actor.endpoints {
+            Some(endpoints) if !endpoints.contains(&actor.endpoint) => Err(format!(
+                "actor `{}`: `{}` is called, and not among its endpoints",
+                actor.name, actor.endpoint
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every actor: those of the root, then those of its groups, each behind the group it is in.
+    pub(crate) fn all_actors(&self) -> Vec<&Actor> {
+        let of_groups = self.all_groups().into_iter().flat_map(|group| &group.actors);
+        self.actors.iter().chain(of_groups).collect()
+    }
+
+    /// Every group, each behind the one it is in.
+    pub(crate) fn all_groups(&self) -> Vec<&Group> {
+        let mut all = Vec::new();
+        self.groups.iter().for_each(|group| group.collect(&mut all));
+        all
     }
 
     /// A host with the limits of the file.
@@ -236,6 +292,8 @@ impl Manifest {
             ("log-rate", &limits.log_rate),
             ("actors", &limits.actors),
             ("unread", &limits.unread),
+            ("compile-time", &limits.compile_time),
+            ("compile-memory", &limits.compile_memory),
         ];
         let given = bounds
             .into_iter()
@@ -254,11 +312,46 @@ impl Manifest {
 
     /// What the actors' nursery does when one of them fails.
     pub(crate) fn supervisor(&self) -> Supervisor {
-        match self.strategy {
-            Strategy::OneCancelsAll => Supervisor::one_cancels_all(),
-            Strategy::OneForOne => Supervisor::one_for_one(),
-            Strategy::OneForAll => Supervisor::one_for_all(),
-            Strategy::RestForOne => Supervisor::rest_for_one(),
+        self.strategy.supervisor()
+    }
+}
+
+impl Group {
+    fn collect<'a>(&'a self, all: &mut Vec<&'a Self>) {
+        all.push(self);
+        self.groups.iter().for_each(|group| group.collect(all));
+    }
+
+    pub(crate) fn supervisor(&self) -> Supervisor {
+        self.strategy.supervisor()
+    }
+
+    /// What it is started with.
+    pub(crate) fn spec(&self, mut spec: Spec) -> Result<Spec> {
+        spec.budget = self.budget.budget(&format!("group `{}`: budget", self.name))?;
+        Ok(match &self.restart {
+            Some(table) => spec.restart(table.restart()),
+            None => spec,
+        })
+    }
+}
+
+impl Strategy {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OneCancelsAll => "one-cancels-all",
+            Self::OneForOne => "one-for-one",
+            Self::OneForAll => "one-for-all",
+            Self::RestForOne => "rest-for-one",
+        }
+    }
+
+    fn supervisor(self) -> Supervisor {
+        match self {
+            Self::OneCancelsAll => Supervisor::one_cancels_all(),
+            Self::OneForOne => Supervisor::one_for_one(),
+            Self::OneForAll => Supervisor::one_for_all(),
+            Self::RestForOne => Supervisor::rest_for_one(),
         }
     }
 }
@@ -289,6 +382,7 @@ impl Actor {
             }
         }
         spec.budget = self.budget.budget(&format!("{about}: budget"))?;
+        spec.endpoints = self.endpoints.clone();
         spec.children = self.children;
         spec.clock = self.clock.map(|clock| clock.0.0);
         spec.seed = self.seed;
@@ -433,6 +527,22 @@ mod tests {
                 &format!("{ONE}clock = \"exact\""),
                 "expected `real`, `coarse` or `frozen`",
             ),
+            (
+                &format!("{ONE}endpoints = [\"other\"]"),
+                "`main` is called, and not among",
+            ),
+            (
+                &format!("{ONE}[[group]]\nname = \"g\""),
+                "group `g` has no [[group.actor]]",
+            ),
+            (
+                &format!("{ONE}[[group]]\nname = \"a\"\n[[group.actor]]\nname = \"b\"\ncomponent = \"c\""),
+                "two actors are called `a`",
+            ),
+            (
+                &format!("{ONE}[[group]]\nname = \"g\"\n[[group.actor]]\nname = \"b\"\ncomponent = \"d\""),
+                "actor `b`: [components] has no `d`",
+            ),
             (&format!("grace = \"5h\"\n{ONE}"), "use ms, s or m"),
             (&format!("workers = 0\n{ONE}"), "`shared` or a number of threads"),
             (
@@ -467,6 +577,29 @@ mod tests {
             "{}",
             failure.message
         );
+    }
+
+    #[test]
+    fn groups_are_trees_and_their_actors_come_behind_them() {
+        let text = format!(
+            "{ONE}[[group]]\nname = \"g\"\nstrategy = \"one-for-one\"\nbudget = {{ actors = 4 }}\n\
+             [[group.actor]]\nname = \"b\"\ncomponent = \"c\"\n\
+             [[group.group]]\nname = \"h\"\n[[group.group.actor]]\nname = \"d\"\ncomponent = \"c\"\n"
+        );
+        let manifest: Manifest = toml::from_str(&text).expect("it is right");
+        assert_eq!(manifest.check(), Ok(()));
+        let names: Vec<_> = manifest.all_actors().iter().map(|actor| &*actor.name).collect();
+        assert_eq!(names, ["a", "b", "d"]);
+        let groups: Vec<_> = manifest
+            .all_groups()
+            .iter()
+            .map(|group| (&*group.name, group.strategy.name()))
+            .collect();
+        assert_eq!(groups, [("g", "one-for-one"), ("h", "one-cancels-all")]);
+        let spec = manifest.groups[0]
+            .spec(Spec::component("group g", "g"))
+            .expect("it is right");
+        assert_eq!(spec.budget, Budget::default().actors(4));
     }
 
     #[test]

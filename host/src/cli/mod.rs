@@ -178,6 +178,9 @@ struct DoctorArgs {
     /// Empty the cache of compiled components.
     #[arg(long)]
     clear_cache: bool,
+    /// Show what holds with these, as `run` and `call` take them.
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit: Vec<Bound>,
     /// Show what a host of this profile would be like: `latency` or `density`.
     #[arg(long, value_name = "PROFILE")]
     profile: Option<ProfileChoice>,
@@ -210,7 +213,8 @@ struct ActorArgs {
     limit: Vec<Bound>,
     /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as
     /// --log-level says), `null`, or `capture`: the last 64 KiB are kept, and their end is shown if the actor fails;
-    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`.
+    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`. What a component
+    /// that was not built here writes to a terminal is shown without control characters, unless `inherit` is asked for.
     #[arg(long, value_name = "[STREAM=]POLICY")]
     stdio: Vec<StdioChoice>,
     /// How well actors can tell the time: `real`, `coarse` (to the millisecond, the default), or `frozen` while

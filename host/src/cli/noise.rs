@@ -116,7 +116,7 @@ fn configure(path: &Path) -> Result<(), String> {
     let manifest = Manifest::read(path).map_err(told)?;
     drop(manifest.configure(Host::builder()).map_err(told)?);
     let folder = path.parent().unwrap_or(Path::new(""));
-    for actor in &manifest.actors {
+    for actor in manifest.all_actors() {
         let spec = steading::Spec::component(&actor.component, &actor.name);
         actor.spec(spec, folder).map_err(told)?;
     }

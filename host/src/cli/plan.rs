@@ -12,7 +12,7 @@ use steading::{Capability, Clock, Code, Host};
 use super::build::{self, Guest};
 use super::capabilities::{self, way};
 use super::failure::{Exit, Result};
-use super::manifest::{Actor, Amount, Level, Manifest, Shares, When};
+use super::manifest::{Actor, Amount, Group, Level, Manifest, Shares, When};
 use super::output::{Output, bytes, table};
 use super::signals::Interrupts;
 use super::stdio::Stdios;
@@ -46,10 +46,32 @@ fn as_text(path: &Path, manifest: &Manifest, codes: &Codes) -> String {
     if !shared.is_empty() {
         text.push_str(&format!("\n\nAll actors{shared}"));
     }
-    for actor in &manifest.actors {
+    for group in manifest.all_groups() {
+        text.push_str(&group_text(group));
+    }
+    for actor in manifest.all_actors() {
         text.push_str(&actor_text(actor, codes));
     }
     text
+}
+
+fn group_text(group: &Group) -> String {
+    let actors = group.actors.iter().map(|actor| &*actor.name);
+    let inside: Vec<_> = actors.chain(group.groups.iter().map(|inner| &*inner.name)).collect();
+    let terms = lines(&terms(group), "    ");
+    format!("\n\nGroup `{}`: {}{terms}", group.name, inside.join(", "))
+}
+
+/// What holds for a group, in the file's words.
+fn terms(group: &Group) -> Map<String, Value> {
+    settings([
+        ("strategy", Some(group.strategy.name().into())),
+        ("budget", shares(&group.budget)),
+        (
+            "restart",
+            group.restart.as_ref().map(|table| when_name(table.when).into()),
+        ),
+    ])
 }
 
 fn not_offered(code: &Code) -> String {
@@ -122,11 +144,17 @@ fn as_json(path: &Path, manifest: &Manifest, codes: &Codes) -> Value {
             "missing": missing_of(actor),
         })
     };
+    let group = |group: &Group| {
+        let names = |actors: &[Actor]| actors.iter().map(|actor| actor.name.clone()).collect::<Vec<_>>();
+        let groups: Vec<_> = group.groups.iter().map(|inner| &*inner.name).collect();
+        json!({ "name": group.name, "actors": names(&group.actors), "groups": groups, "terms": terms(group) })
+    };
     json!({
         "path": path,
         "components": codes.iter().map(component).collect::<Map<_, _>>(),
         "all": of_all(manifest),
-        "actors": manifest.actors.iter().map(actor).collect::<Vec<_>>(),
+        "groups": manifest.all_groups().into_iter().map(group).collect::<Vec<_>>(),
+        "actors": manifest.all_actors().into_iter().map(actor).collect::<Vec<_>>(),
     })
 }
 
@@ -140,6 +168,8 @@ fn of_all(manifest: &Manifest) -> Map<String, Value> {
         ("log-rate", amount(limits.log_rate.as_ref())),
         ("actors", amount(limits.actors.as_ref())),
         ("unread", amount(limits.unread.as_ref())),
+        ("compile-time", amount(limits.compile_time.as_ref())),
+        ("compile-memory", amount(limits.compile_memory.as_ref())),
     ];
     settings([("limits", table_of(each)), ("total", shares(&manifest.total))])
 }
@@ -149,6 +179,7 @@ fn given(actor: &Actor) -> Map<String, Value> {
     let env: Vec<_> = actor.env.keys().collect();
     settings([
         ("args", list(&actor.args)),
+        ("endpoints", actor.endpoints.as_deref().and_then(list)),
         ("dirs", list(&actor.dirs)),
         ("env", list(&env)),
         ("inherit-env", list(&actor.inherit_env)),

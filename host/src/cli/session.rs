@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use steading::config::{Deadlocks, Stdio, Workers};
-use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, Nursery, Portal, Spec};
+use steading::{Code, Error, ErrorKind, Host, HostBuilder, LoadError, NativeActor, Nursery, Portal, Spec};
 
 use super::ActorArgs;
 use super::build::{self, Guest};
 use super::failure::{Exit, Failure, Result};
-use super::grants::WorkersChoice;
+use super::grants::{Bound, ProfileChoice, WorkersChoice};
 use super::output::Output;
 use super::signals::Interrupts;
 use super::tree::Watch;
@@ -24,15 +24,20 @@ pub(crate) struct Setup {
     pub(crate) builder: HostBuilder,
     pub(crate) workers: Option<WorkersChoice>,
     stdio: Stdio,
+    /// Whether the user has said that what guests write is to go to the terminal as it is.
+    pub(crate) as_it_is: bool,
     watch: Watch,
 }
 
 impl Setup {
     pub(crate) fn of(args: &ActorArgs, stdio: Stdio, output: Output) -> Result<Self> {
+        let builder = configured(&args.limit, args.profile)?;
+        let grace = args.grace.map(Duration::from_millis).into_iter();
         Ok(Self {
-            builder: configured(args)?,
+            builder: grace.fold(builder, HostBuilder::cancel_grace),
             workers: args.workers,
             stdio,
+            as_it_is: args.stdio.iter().any(|choice| choice.inherits()),
             watch: Watch::of(args, output),
         })
     }
@@ -106,7 +111,8 @@ impl Session {
         guests: impl IntoIterator<Item = &'a Guest>,
         interrupts: Interrupts,
     ) -> Result<Self> {
-        let workers = workers(setup.workers, guests);
+        let own = guests.into_iter().all(|guest| guest.built);
+        let workers = workers(setup.workers, own);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
         let entered = runtime.enter();
         // On shared workers the guests are the user's own, and trusted not to open what blocks.
@@ -117,6 +123,8 @@ impl Session {
             // The command waits for its calls, and does nothing else.
             .deadlocks(Deadlocks::Break)
             .stdio(setup.stdio)
+            // Whoever has built it may be shown its colours.
+            .drive_terminals(own || setup.as_it_is)
             .workers(workers)
             .inline_files(inline)
             .build();
@@ -133,6 +141,11 @@ impl Session {
     /// Loads a guest, and lets actors start it by this name.
     pub(crate) fn load_as(&self, name: &str, guest: &Guest) -> Result<Code> {
         load(guest, || self.host.load_as(name, &guest.wasm))
+    }
+
+    /// Lets actors of ours run beside the guests.
+    pub(crate) fn register(&self, actor: NativeActor) -> Code {
+        self.host.register_native(actor)
     }
 
     /// Runs `body` in a root. When this returns, nothing is left of it.
@@ -194,8 +207,7 @@ fn interrupted(error: Error, count: u32) -> Failure {
 }
 
 /// Crates built here are the user's own; what comes from elsewhere may hog its thread.
-fn workers<'a>(choice: Option<WorkersChoice>, guests: impl IntoIterator<Item = &'a Guest>) -> Workers {
-    let own = guests.into_iter().all(|guest| guest.built);
+fn workers(choice: Option<WorkersChoice>, own: bool) -> Workers {
     match choice {
         Some(choice) => choice.0,
         None if own => Workers::Shared,
@@ -217,16 +229,13 @@ fn runtime(workers: Workers) -> std::io::Result<tokio::runtime::Runtime> {
     }
 }
 
-fn configured(args: &ActorArgs) -> Result<HostBuilder> {
-    let builder = args
-        .grace
-        .map(Duration::from_millis)
-        .into_iter()
-        .fold(Host::builder().max_actors(ACTORS), HostBuilder::cancel_grace);
-    let builder = args.limit.iter().fold(builder, |builder, bound| bound.apply(builder));
-    match args.profile {
+/// A host as the command line makes it, with these limits.
+pub(crate) fn configured(limits: &[Bound], profile: Option<ProfileChoice>) -> Result<HostBuilder> {
+    let builder = Host::builder().max_actors(ACTORS);
+    let builder = limits.iter().fold(builder, |builder, bound| bound.apply(builder));
+    match profile {
         None => Ok(builder),
-        Some(profile) => profile.apply(builder, &args.limit).map_err(Failure::usage),
+        Some(profile) => profile.apply(builder, limits).map_err(Failure::usage),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use steading_types::{Clock, Key};
+use wasmtime_wasi::filesystem::Dir as Place;
 
 use crate::config::Streams;
 use crate::runtime::cell::Cell;
@@ -29,28 +30,29 @@ pub(crate) struct PreopenedDir {
     pub(crate) until: Until,
 }
 
-/// Where to look for what the contexts of an actor were granted.
+/// What the contexts of an actor are granted: where to look for it, and the place where it is found.
 #[derive(Clone, Default)]
-pub(crate) struct Loans(Option<Arc<Cell>>);
+pub(crate) struct Loans(Option<(Arc<Cell>, Place)>);
 
 impl Loans {
-    pub(crate) fn of(cell: Arc<Cell>) -> Self {
-        Self(Some(cell))
+    /// None, where there is no place for them.
+    pub(super) fn of(cell: Arc<Cell>, place: Option<&Place>) -> Self {
+        Self(place.map(|place| (cell, place.clone())))
     }
 
-    pub(crate) fn are_possible(&self) -> bool {
-        self.0.is_some()
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.0.as_ref().map(|(_, place)| place)
     }
 
     /// What a running context was granted by this name.
-    pub(crate) fn directory(&self, context: Key, name: &str) -> Option<GrantedDir> {
-        self.0.as_ref()?.directory_granted(context, name)
+    pub(super) fn directory(&self, context: Key, name: &str) -> Option<GrantedDir> {
+        self.0.as_ref()?.0.directory_granted(context, name)
     }
 }
 
 impl fmt::Debug for Loans {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.are_possible() { "possible" } else { "none" })
+        f.write_str(if self.0.is_some() { "possible" } else { "none" })
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
+use wasmtime_wasi::filesystem::Dir;
 
 use super::cache::{self, Cache};
 use super::compile::{Bounds, Compiler};
@@ -85,6 +86,8 @@ struct Inner {
     report: Report,
     layout: Layout,
     capacity: Arc<Capacity>,
+    /// Where guests find what their contexts are granted.
+    nothing: Option<Dir>,
     /// All that shapes compiled code besides the component.
     fingerprint: blake3::Hash,
 }
@@ -113,7 +116,6 @@ impl Engine {
         let wasmtime = allocated.engine;
         let linker = linker::linker(&wasmtime).map_err(|error| failed(&format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
-        files::prepare();
         let (cache, cache_problem) = open_cache(config.cache_dir.as_deref());
         let fingerprint = fingerprint(&wasmtime);
         let report = Report {
@@ -132,6 +134,7 @@ impl Engine {
             report,
             layout: allocated.layout,
             capacity: allocated.capacity,
+            nothing: files::nothing(),
             fingerprint,
         })))
     }
@@ -197,6 +200,11 @@ impl Engine {
     /// How it was set up.
     pub(crate) fn report(&self) -> &Report {
         &self.0.report
+    }
+
+    /// A directory in which nothing is, if it can be had.
+    pub(super) fn nothing(&self) -> Option<&Dir> {
+        self.0.nothing.as_ref()
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

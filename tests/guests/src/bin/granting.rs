@@ -60,7 +60,7 @@ impl Granting {
     /// Tries to use what was kept, in every way there is; what came of each.
     async fn later() -> Result<Vec<(String, String)>> {
         let mut kept = KEPT.lock().expect("nobody panics");
-        let Kept { root, read, write } = kept.as_mut().ok_or_else(|| Error::new("nothing was kept"))?;
+        let Kept { root, read, write } = kept.as_mut().ok_or_else(|| Error::msg("nothing was kept"))?;
         let mut text = String::new();
         let mut all = vec![
             ("read on", show(read.read_to_string(&mut text))),
@@ -164,7 +164,10 @@ async fn flood(child: &Portal, path: &str, each: usize) -> Result<(usize, String
     let context = names.fold(child.context("hold").args("0"), |context, name| {
         context.grant(Directory::new(path, name))
     });
-    let deeper = async |_: Context<(), (), String>, _: String| Box::pin(flood(child, path, each)).await;
+    let deeper = async |ctx: Context<(), (), String>, _: String| {
+        let all = Box::pin(flood(child, path, each)).await?;
+        ctx.stream(async |_| Ok(all)).await
+    };
     match context.open(deeper).await {
         Ok((contexts, why)) => Ok((contexts + 1, why)),
         Err(error) if matches!(error.kind(), steading_guest::ErrorKind::Limit(_)) => Ok((0, error.to_string())),
@@ -182,3 +185,5 @@ fn show<T>(result: std::io::Result<T>) -> String {
         Err(error) => error.kind().to_string(),
     }
 }
+
+fn main() {}

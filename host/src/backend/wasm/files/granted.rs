@@ -5,8 +5,6 @@
 //! engine below that, as any other. A component that was not made for steading serves one call at a time and knows no
 //! keys: it finds what that call was granted at `/granted/NAME`.
 
-use std::sync::OnceLock;
-
 use steading_types::Key;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode};
@@ -17,32 +15,24 @@ use super::{Fd, Files, Terms};
 use crate::runtime::children::GrantedDir;
 
 /// A directory without a name: nothing is in it, and nothing can be made there. `None` where the machine has no place
-/// for temporary files; guests are granted nothing for a time there.
-fn nothing() -> Option<&'static Dir> {
-    static NOTHING: OnceLock<Option<Dir>> = OnceLock::new();
-    let make = || {
-        let named = tempfile::tempdir()?;
-        let dir = std::fs::File::open(named.path())?;
-        named.close()?;
-        Ok(Dir::new(dir, FsPerms::ReadOnly, OpenMode::READ, true))
-    };
-    let make = || {
-        let made: std::io::Result<Dir> = make();
-        made.inspect_err(|error| tracing::warn!("contexts cannot grant directories here: {error}"))
-            .ok()
-    };
-    NOTHING.get_or_init(make).as_ref()
+/// for temporary files; guests are granted no directories for a time there.
+pub(in crate::backend::wasm) fn nothing() -> Option<Dir> {
+    let made = make_nothing();
+    made.inspect_err(|error| tracing::warn!("contexts cannot grant directories here: {error}"))
+        .ok()
 }
 
-/// Takes a descriptor for all hosts of this process, so that it is not one of the first actor that needs it.
-pub(in crate::backend::wasm) fn prepare() {
-    nothing();
+fn make_nothing() -> std::io::Result<Dir> {
+    let named = tempfile::tempdir()?;
+    let dir = std::fs::File::open(named.path())?;
+    named.close()?;
+    Ok(Dir::new(dir, FsPerms::ReadOnly, OpenMode::READ, true))
 }
 
 impl Files<'_> {
     /// A descriptor of the place, for a guest that may be granted something.
     pub(super) fn place(&mut self) -> wasmtime::Result<Option<Fd>> {
-        let Some(nothing) = nothing().filter(|_| self.quotas.loans.are_possible()) else {
+        let Some(nothing) = self.quotas.loans.place() else {
             return Ok(None);
         };
         let place = self.inner.table.push(Descriptor::Dir(nothing.clone()))?;
@@ -114,7 +104,7 @@ impl Files<'_> {
         });
         for (number, _) in open.iter().filter(|(_, terms)| terms.until.is_over()) {
             let held = table.get_mut(&Resource::<Descriptor>::new_borrow(*number));
-            if let (Ok(held), Some(nothing)) = (held, nothing()) {
+            if let (Ok(held), Some(nothing)) = (held, self.quotas.loans.place()) {
                 *held = Descriptor::Dir(nothing.clone());
             }
         }

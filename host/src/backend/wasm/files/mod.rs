@@ -28,7 +28,7 @@ use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 use work::Place;
 
-pub(super) use granted::prepare;
+pub(super) use granted::nothing;
 
 type Fd = Resource<Descriptor>;
 
