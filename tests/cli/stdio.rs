@@ -1,11 +1,17 @@
 //! `--stdio`: where what an actor writes goes, and that it is told when the actor fails.
 
 use std::fs;
+use std::io::Read as _;
 use std::process::ChildStderr;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use steading_test_artifacts::OUTPUTS;
 
 use crate::steading::{Transcript, command, finish, shell, steading, steading_with};
+
+/// Far more than it takes to end a guest by force.
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn what_was_captured_is_shown_when_the_actor_fails_and_not_else() {
@@ -91,6 +97,42 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     });
     assert_eq!(nobody.exits(0).out, "null\n", "the pipe is closed");
     assert_eq!(chatter(Some).exits(0).out, "null\n", "nobody reads");
+}
+
+#[test]
+fn what_goes_to_one_pipe_is_in_the_order_in_which_it_was_written() {
+    let both = shell(&format!("steading call {OUTPUTS} alternate 300 2>&1"))
+        .exits(0)
+        .out;
+    let mut lines = both.lines();
+    for n in 1..=300 {
+        let pair = (lines.next(), lines.next());
+        assert_eq!(pair, (Some(&*format!("out {n}")), Some(&*format!("err {n}"))));
+    }
+    assert_eq!(lines.next(), Some("null"), "the result comes last");
+}
+
+/// The guest waits for who reads, the command for nobody.
+#[test]
+fn a_guest_whose_output_nobody_reads_can_be_interrupted() {
+    for workers in ["shared", "1"] {
+        let args = ["call", "--workers", workers, OUTPUTS, "pour"];
+        let mut child = command(&args)
+            .spawn()
+            .expect("the binary of this package can be started");
+        let mut output = child.stdout.take().expect("it is piped");
+        output.read_exact(&mut [0; 1000]).expect("it writes");
+        let begun = Instant::now();
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it is alive");
+        finish(child, "").exits(130);
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_guest_whose_output_is_closed_is_told() {
+    let died = shell(&format!("steading call {OUTPUTS} pour 2>&1 >/dev/full")).exits(5);
+    assert!(died.out.contains("panic"), "{died:#?}");
 }
 
 #[test]

@@ -40,6 +40,7 @@ struct Row {
     /// Whose they are, as the end of a sentence.
     whose: String,
     seats: usize,
+    patience: Duration,
     free: Arc<Semaphore>,
     /// How many have been given back so far.
     given_back: AtomicU64,
@@ -112,9 +113,14 @@ impl Disk {
 
 impl Row {
     fn new(whose: String, seats: usize) -> Arc<Self> {
+        Self::with(whose, seats, PATIENCE)
+    }
+
+    fn with(whose: String, seats: usize, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             whose,
             seats,
+            patience,
             free: Arc::new(Semaphore::new(seats)),
             given_back: AtomicU64::new(0),
             told: AtomicBool::new(false),
@@ -130,7 +136,7 @@ impl Row {
     async fn take(self: &Arc<Self>, who: &ActorId) -> Result<Taken, Busy> {
         loop {
             let seen = self.given_back.load(Relaxed);
-            match tokio::time::timeout(PATIENCE, self.free.clone().acquire_owned()).await {
+            match tokio::time::timeout(self.patience, self.free.clone().acquire_owned()).await {
                 Ok(Ok(permit)) => return Ok(self.taken(permit)),
                 // They are never closed.
                 Ok(Err(_)) => return Err(Busy),
@@ -246,16 +252,16 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_is_told_if_nobody_gives_one_back() {
-        let actor = Disk::default().of_tree("a").of_actor(&me());
-        let mut held = all(&actor);
-        assert_eq!(actor.take(&me()).await.err(), Some(Busy));
-        let back = async {
-            tokio::time::sleep(PATIENCE / 2).await;
-            held.pop();
-        };
-        let (taken, ()) = tokio::join!(actor.take(&me()), back);
+        let seats = |patience| Seats(vec![Row::with("of me".to_owned(), 2, patience)]);
+        let short = seats(Duration::from_millis(10));
+        let _held = all(&short);
+        assert_eq!(short.take(&me()).await.err(), Some(Busy));
+        let long = seats(Duration::from_secs(600));
+        let mut held = all(&long);
+        let gives_back = async { drop(held.pop()) };
+        let (taken, ()) = tokio::join!(long.take(&me()), gives_back);
         assert!(taken.is_ok());
     }
 }

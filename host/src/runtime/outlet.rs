@@ -20,6 +20,8 @@ use super::log::drives_terminals;
 
 /// Bytes that one actor may have here.
 const ROOM: usize = 8 << 10;
+/// Bytes beyond which no more is taken of who does not ask for room.
+const MOST: usize = 8 * ROOM;
 /// For so long nothing has to be taken, at the end of a root, before no more is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -205,6 +207,12 @@ impl Writer {
 
     fn waiting(&self, stream: Stream) -> usize {
         self.waiting[stream as usize].load(Acquire)
+    }
+
+    /// Whether so much can be taken. It may be more than there is room for: of what a guest was told by several handles
+    /// of one stream, it may use all.
+    pub(crate) fn fits(&self, stream: Stream, bytes: usize) -> bool {
+        bytes <= ROOM && self.waiting(stream) <= MOST
     }
 
     /// Hands it on. Who writes has asked for room.
