@@ -57,6 +57,7 @@ pub struct HostBuilder {
     log_rate: u32,
     encode_frames: bool,
     inline_files: bool,
+    drive_terminals: bool,
     unread: usize,
     history: usize,
     faults: Option<Arc<dyn FaultPlan>>,
@@ -79,6 +80,7 @@ impl Default for HostBuilder {
             log_rate: crate::runtime::log::BYTES_PER_SECOND,
             encode_frames: false,
             inline_files: false,
+            drive_terminals: false,
             unread: UNREAD,
             history: 0,
             faults: None,
@@ -241,6 +243,14 @@ impl HostBuilder {
         self
     }
 
+    /// Lets guests that inherit a standard stream drive the terminal behind it, with colours, titles and whatever else it
+    /// obeys. Default: off; what they write is shown with all that is no text escaped, and they are told that there is no
+    /// terminal. What is not a terminal gets the bytes as they are.
+    pub fn drive_terminals(mut self, drive: bool) -> Self {
+        self.drive_terminals = drive;
+        self
+    }
+
     /// How many actors that have ended a [`Snapshot`] still tells of; what earlier ones used is summed up by
     /// name. Each takes some hundred bytes. Default: 0, which sums up nothing either.
     pub fn history(mut self, actors: usize) -> Self {
@@ -291,6 +301,7 @@ impl HostBuilder {
             native_limits,
             encode_frames: self.encode_frames,
             inline_files: self.inline_files,
+            drive_terminals: self.drive_terminals,
             unread: self.unread,
         };
         let runtime = Runtime::new(executor, options, self.faults, self.history);
@@ -307,11 +318,15 @@ fn clamped<N: Ord + Copy>(value: N, range: &std::ops::RangeInclusive<N>) -> N {
     value.clamp(*range.start(), *range.end())
 }
 
+/// Threads that may block beside those of file operations: of what else guests and the runtime itself have to wait for.
+const SPARE: usize = 16;
+
 fn dedicated(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder
         .worker_threads(threads.max(1))
         .thread_name("steading-guest")
+        .max_blocking_threads(crate::runtime::disk::OF_HOST + SPARE)
         .enable_time()
         .build()
 }

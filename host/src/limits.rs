@@ -12,6 +12,7 @@ use steading_types::{Budget, Directory, Window};
 use crate::backend::wasm::{CompileBounds, limits as wasm};
 use crate::runtime::Options;
 use crate::runtime::children::{DEPTH, LONGEST_NAME};
+use crate::runtime::disk;
 use crate::runtime::inbox::INBOX_BYTES;
 use crate::runtime::lent;
 use crate::runtime::log;
@@ -194,6 +195,13 @@ fn of_instances() -> Vec<Limit> {
         ("directories handed to a child", Amount::Count(wasm::DIRECTORIES as u64)),
         ("name in a directory with a quota", Amount::Bytes(Directory::ENTRY)),
         ("open files and streams", Amount::Count(wasm::RESOURCES as u64)),
+        ("directories being read", Amount::Count(wasm::LISTINGS as u64)),
+        ("file operations of an actor", Amount::Count(disk::OF_ACTOR as u64)),
+        (
+            "file operations of a guest with all below it",
+            Amount::Count(disk::OF_TREE as u64),
+        ),
+        ("file operations of all", Amount::Count(disk::OF_HOST as u64)),
         ("random bytes per call", Amount::Bytes(wasm::RANDOM)),
         ("line of output", Amount::Bytes(wasm::LINE as u64)),
     ])

@@ -1,10 +1,17 @@
 //! `--stdio`: where what an actor writes goes, and that it is told when the actor fails.
 
 use std::fs;
+use std::io::Read as _;
+use std::process::ChildStderr;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use steading_test_artifacts::OUTPUTS;
 
-use crate::steading::{steading, steading_with};
+use crate::steading::{Transcript, command, finish, shell, steading, steading_with};
+
+/// Far more than it takes to end a guest by force.
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn what_was_captured_is_shown_when_the_actor_fails_and_not_else() {
@@ -44,10 +51,88 @@ fn what_was_captured_is_shown_when_the_actor_fails_and_not_else() {
 
 #[test]
 fn what_was_captured_cannot_drive_a_terminal() {
-    let text = "\"\\u001b[31mred\\u001b]0;title\\u0007 \\u202e\"";
+    let text = "\"\\u001b[31mred\\u001b]0;title\\u0007 \\u202e \\u009b2J\"";
     let died = steading(&["call", "--stdio", "capture", OUTPUTS, "write_and_die", text, text]).exits(5);
     assert!(died.err.contains("[31mred"), "{died:#?}");
-    assert!(!died.err.contains(['\u{1b}', '\u{7}']), "{died:#?}");
+    let drives = ['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}'];
+    assert!(!died.err.contains(drives), "{died:#?}");
+    let died = steading(&[
+        "call",
+        "--json",
+        "--stdio=capture",
+        OUTPUTS,
+        "write_and_die",
+        text,
+        text,
+    ])
+    .exits(5);
+    assert!(!died.out.contains(drives), "{died:#?}");
+    let kept = &died.json()["error"]["captured"]["stdout"]["text"];
+    assert_eq!(
+        *kept,
+        serde_json::from_str::<serde_json::Value>(text).expect("it is JSON")
+    );
+}
+
+/// More log than a pipe holds; standard error is done with as said.
+fn chatter(with_stderr: impl FnOnce(ChildStderr) -> Option<ChildStderr>) -> Transcript {
+    let args = ["call", "--log-level=info", OUTPUTS, "chat", "3000"];
+    let mut child = command(&args)
+        .spawn()
+        .expect("the binary of this package can be started");
+    let held = with_stderr(child.stderr.take().expect("it is piped"));
+    let transcript = finish(child, "");
+    drop(held);
+    transcript
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let line = format!("steading call --log-level=info {OUTPUTS} chat 30 2>/dev/full");
+    assert_eq!(shell(&line).exits(0).out, "null\n", "the disk is full");
+    shell(&format!("steading call {OUTPUTS} complain 30 2>/dev/full")).exits(1);
+    let nobody = chatter(|stderr| {
+        drop(stderr);
+        None
+    });
+    assert_eq!(nobody.exits(0).out, "null\n", "the pipe is closed");
+    assert_eq!(chatter(Some).exits(0).out, "null\n", "nobody reads");
+}
+
+#[test]
+fn what_goes_to_one_pipe_is_in_the_order_in_which_it_was_written() {
+    let both = shell(&format!("steading call {OUTPUTS} alternate 300 2>&1"))
+        .exits(0)
+        .out;
+    let mut lines = both.lines();
+    for n in 1..=300 {
+        let pair = (lines.next(), lines.next());
+        assert_eq!(pair, (Some(&*format!("out {n}")), Some(&*format!("err {n}"))));
+    }
+    assert_eq!(lines.next(), Some("null"), "the result comes last");
+}
+
+/// The guest waits for who reads, the command for nobody.
+#[test]
+fn a_guest_whose_output_nobody_reads_can_be_interrupted() {
+    for workers in ["shared", "1"] {
+        let args = ["call", "--workers", workers, OUTPUTS, "pour"];
+        let mut child = command(&args)
+            .spawn()
+            .expect("the binary of this package can be started");
+        let mut output = child.stdout.take().expect("it is piped");
+        output.read_exact(&mut [0; 1000]).expect("it writes");
+        let begun = Instant::now();
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it is alive");
+        finish(child, "").exits(130);
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_guest_whose_output_is_closed_is_told() {
+    let died = shell(&format!("steading call {OUTPUTS} pour 2>&1 >/dev/full")).exits(5);
+    assert!(died.out.contains("panic"), "{died:#?}");
 }
 
 #[test]

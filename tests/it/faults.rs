@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steading::{ActorId, Code, Context, Error, ErrorKind, Fault, FaultPlan, Host, Nursery, Portal, Result, nursery};
-use steading_tests::artifacts::FAULTS;
-use steading_tests::{Lines, capture, episode, sweep};
+use steading_tests::artifacts::{FAULTS, LOGS};
+use steading_tests::{Lines, capture, episode, story, sweep};
 
 /// What an actor does, or suffers, in which the host fails.
-const POINTS: [&str; 28] = [
+const POINTS: [&str; 31] = [
     "context.cancel",
     "context.finish",
     "context.open",
     "context.reject",
     "context.release",
     "context.started",
+    "files.blocking",
+    "files.operation",
     "instantiate",
     "log.enabled",
     "log.write",
@@ -37,6 +39,7 @@ const POINTS: [&str; 28] = [
     "stream.open",
     "stream.send-batch",
     "stream.stop",
+    "stdio.write",
     "turn",
 ];
 
@@ -136,7 +139,9 @@ impl Scene<'_> {
 
 /// Has everything done that can be, then ends it.
 async fn everything(n: Nursery, code: Code) -> Result<()> {
-    let victim = n.start_actor(code.spec("victim")).await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().display().to_string();
+    let victim = n.start_actor(code.spec("victim").dir_writable(path, "/data")).await?;
     let body = async |_: Context<(), ()>, ()| Ok(());
     victim.open_context("everything", &(), body).await?;
     leave(&n, &code, victim).await
@@ -180,6 +185,20 @@ fn a_fault_in_the_middle_of_a_change_poisons_nothing() {
         scene.plan.set("victim", "core", false);
         let end = scene.play("core", everything).await;
         is_fault(&end.expect_err("core"), "core");
+    });
+}
+
+/// It has just said what its panic was; of both, the fault is what its actor dies of.
+#[test]
+fn a_fault_while_a_guest_says_why_it_panics_is_one_end_and_not_two() {
+    scenes(async |scene| {
+        scene.plan.set("victim", "runtime.panicked", false);
+        let panics = async |n: Nursery, code: Code| {
+            let victim = n.start_actor(code.spec("victim")).await?;
+            victim.call::<(), _>("panics", &()).await
+        };
+        let end = scene.play("runtime.panicked", panics).await;
+        is_fault(&end.expect_err("it panics"), "runtime.panicked");
     });
 }
 
@@ -257,5 +276,33 @@ fn all_who_call_the_actor_hear_of_it() {
         let end = scene.play("several calls", several).await;
         is_fault(&end.expect_err("its death is its nursery's"), "runtime.cancel-self");
         assert!(heard.load(Relaxed));
+    });
+}
+
+/// Whoever writes the log may fail as the host may: at what a guest says, and again where the host tells of it.
+#[test]
+fn a_log_that_fails_ends_whom_it_fails_at_and_loses_nobody() {
+    story(async |host| {
+        let lines = capture();
+        let code = host.load(LOGS)?;
+        let end = host.root(async |n| {
+            let neighbour = n.start_actor(code.spec("neighbour")).await?;
+            lines.panic_at("fatal");
+            let end = nursery(async |n| {
+                let victim = n.start_actor(code.spec("victim")).await?;
+                let calls = [(); 2].map(|()| victim.call::<(), _>("say", &"fatal"));
+                let [one, other] = calls;
+                let (one, other) = tokio::join!(one, other);
+                Ok::<_, Error>([one, other].map(|end| end.expect_err("its lines cannot be written")))
+            });
+            let end = end.await.expect_err("its death is its nursery's");
+            neighbour.call::<(), _>("say", &"still here").await?;
+            n.cancel("");
+            Ok(end)
+        });
+        let end = end.await?;
+        assert!(end.to_string().contains("cannot write `fatal`"), "{end:#}");
+        lines.find("stdout says still here");
+        Ok(())
     });
 }

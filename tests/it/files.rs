@@ -88,6 +88,29 @@ fn a_directory_can_be_read_and_not_written() {
 }
 
 #[test]
+fn all_names_of_a_large_directory_are_found_once() {
+    story(async |host| {
+        with_files(
+            host,
+            |spec, path| spec.dir_writable(format!("{path}/inner"), "/data"),
+            async |guest, folder| {
+                let inner = folder.join("inner");
+                (0..1000).try_for_each(|n| fs::write(inner.join(format!("{n:0>200}")), ""))?;
+                let mut expected: Vec<_> = (0..1000).map(|n| format!("{n:0>200}")).collect();
+                expected.push("deep.txt".to_owned());
+                let names: Answer<Vec<String>> = guest.call("list", "/data").await?;
+                assert_eq!(names, Ok(expected));
+                // It is removed while it is read.
+                let removed: Answer<()> = guest.call("remove_all", "/data").await?;
+                assert_eq!((removed, fs::read_dir(&inner)?.count()), (Ok(()), 0));
+                Ok(())
+            },
+        )
+        .await
+    });
+}
+
+#[test]
 fn a_directory_has_no_way_out() {
     story(async |host| {
         with_files(

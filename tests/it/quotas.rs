@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use steading::{Directory, ErrorKind, Host, Portal, Restart, Result};
 use steading_tests::artifacts::QUOTAS;
@@ -11,6 +12,8 @@ use steading_tests::{capture, failed, story, story_once};
 /// How far the guest came, and why no further.
 type Came = (u64, Option<String>);
 
+/// Far more than it takes to write some files.
+const PATIENCE: Duration = Duration::from_secs(4);
 const KIB: u64 = 1024;
 /// What the guest may add, in all these stories.
 const QUOTA: u64 = 100 * KIB;
@@ -346,6 +349,28 @@ fn children_share_the_quota_of_who_hands_the_directory_on() {
     });
 }
 
+/// What one of them has to wait for is not what the others wait for.
+#[test]
+fn who_has_to_rest_holds_up_nobody_who_shares_its_quota() {
+    story_once(
+        |builder| builder,
+        async |host| {
+            with(
+                host,
+                |dir| dir,
+                async |guest, _| {
+                    let begun = Instant::now();
+                    goes_on(guest, "beside_one_that_rests", &("/data", 200), 200).await?;
+                    // Each rest is one of seconds.
+                    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+                    Ok(())
+                },
+            )
+            .await
+        },
+    );
+}
+
 #[test]
 fn directories_with_different_quotas_are_different_disks() {
     story(async |host| {
@@ -396,7 +421,7 @@ fn an_actor_that_is_started_again_goes_on_with_what_was_left() {
         let folder = tempfile::tempdir()?;
         let directory = Directory::new(folder.path().display().to_string(), "/data").writable();
         let spec = host.load(QUOTAS)?.spec("guest").directory(directory.quota(QUOTA));
-        let spec = spec.restart(Restart::permanent().intensity(3, std::time::Duration::from_secs(60)));
+        let spec = spec.restart(Restart::permanent().intensity(3, Duration::from_secs(60)));
         let root = host.root(async |nursery| {
             let mut guest = nursery.start_actor(spec).await?;
             for file in ["/data/a", "/data/b"] {

@@ -37,6 +37,8 @@ struct Shared {
     lines: Mutex<Vec<Line>>,
     /// Whether only what guests say is collected.
     guests_only: AtomicBool,
+    /// Words at which the subscriber panics; none if empty.
+    panics_at: Mutex<&'static str>,
     more: Notify,
 }
 
@@ -56,6 +58,15 @@ impl Lines {
             }
             more.await;
         }
+    }
+
+    /// From now on, and until lines are captured anew, the subscriber panics at whatever contains these words.
+    pub fn panic_at(&self, words: &'static str) {
+        *self.refused() = words;
+    }
+
+    fn refused(&self) -> MutexGuard<'_, &'static str> {
+        self.0.panics_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Line>> {
@@ -95,6 +106,7 @@ fn capture_some(guests_only: bool) -> Lines {
     });
     // Not cleared: after a flood they would keep the room they took.
     *lines.lock() = Vec::new();
+    lines.panic_at("");
     lines.0.guests_only.store(guests_only, Relaxed);
     lines.clone()
 }
@@ -116,6 +128,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
             ..Line::default()
         };
         event.record(&mut line);
+        let refused = *self.0.refused();
+        assert!(
+            refused.is_empty() || !line.message.contains(refused),
+            "this subscriber cannot write `{refused}`"
+        );
         self.0.lock().push(line);
         self.0.0.more.notify_waiters();
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
-use steading_types::{BoxedError, ErrorKind, Uuid};
+use steading_types::{BoxedError, ErrorKind, Uuid, drives_terminals};
 
 use crate::error::Error;
 
@@ -191,7 +191,7 @@ impl Writer<'_, '_> {
 
     fn safe(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            if c.is_control() && c != '\t' {
+            if drives_terminals(c) && c != '\t' {
                 write!(self.f, "{}", c.escape_default())?;
             } else {
                 self.f.write_char(c)?;

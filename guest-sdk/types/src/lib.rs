@@ -14,6 +14,7 @@ mod schema;
 mod spec;
 mod stdio;
 mod supervision;
+mod terminal;
 mod wire;
 
 pub use boundary::{
@@ -30,3 +31,4 @@ pub use stdio::Stdio;
 #[cfg(not(target_family = "wasm"))]
 pub use stdio::{Capture, Captured};
 pub use supervision::{Backoff, FailureMatch, Fate, Intensity, Restart, RestartWhen, Restarted, Strategy, Supervision};
+pub use terminal::drives_terminals;

@@ -18,7 +18,7 @@ use super::manifest::{self, Group, Manifest};
 use super::output::Output;
 use super::session::{Session, Setup};
 use super::signals::Interrupts;
-use super::stdio::Captures;
+use super::stdio::{Captures, Stdios};
 use super::values::{self, Json};
 
 /// The manifest that a path leads to, if it does: a file, or that of a folder which is no crate.
@@ -64,6 +64,10 @@ pub(crate) fn run(path: &Path, args: &RunArgs, output: Output, interrupts: Inter
     let mut setup = Setup::of(&args.actor, Stdio::Inherit, output)?;
     setup.builder = manifest.configure(setup.builder)?;
     setup.workers = setup.workers.or(manifest.workers.map(|workers| workers.0));
+    setup.as_it_is = manifest
+        .actors
+        .iter()
+        .any(|actor| actor.stdio.is_some_and(Stdios::inherits));
     let session = Session::start(setup, guests.iter().map(|(_, guest)| guest), interrupts)?;
     let mut planting = Planting::new(&session, &guests, path)?;
     let branch = planting.branch(&manifest.actors, &manifest.groups)?;

@@ -1,6 +1,6 @@
 //! `steading build`, and the building that other commands do first.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -10,6 +10,7 @@ use super::BuildArgs;
 use super::failure::{Exit, Failure, Result};
 use super::output::{Output, bytes, table};
 use super::signals::Interrupts;
+use super::stderr;
 
 /// A component to load.
 pub(crate) struct Guest {
@@ -116,8 +117,6 @@ impl<'a> Display<'a> {
     }
 
     fn rewrite(&self, text: &str) {
-        let mut out = std::io::stderr().lock();
-        // Progress that cannot be shown is not worth failing for.
-        write!(out, "\r\x1b[K{text}").and_then(|()| out.flush()).ok();
+        stderr::say(format!("\r\x1b[K{text}"));
     }
 }

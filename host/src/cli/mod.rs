@@ -24,6 +24,7 @@ mod plan;
 mod run;
 mod session;
 mod signals;
+mod stderr;
 mod stdio;
 mod telemetry;
 mod tree;
@@ -212,7 +213,8 @@ struct ActorArgs {
     limit: Vec<Bound>,
     /// What becomes of the actor's standard streams, of one or of all: `inherit` (yours), `log` (line by line, as
     /// --log-level says), `null`, or `capture`: the last 64 KiB are kept, and their end is shown if the actor fails;
-    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`.
+    /// with --json, all of it, as {"captured": …} before the result. Default: inherit; log for `call --json`. What a component
+    /// that was not built here writes to a terminal is shown without control characters, unless `inherit` is asked for.
     #[arg(long, value_name = "[STREAM=]POLICY")]
     stdio: Vec<StdioChoice>,
     /// How well actors can tell the time: `real`, `coarse` (to the millisecond, the default), or `frozen` while
@@ -258,6 +260,7 @@ impl Cli {
             output.failure(&failure);
             failure.exit
         });
+        stderr::flush();
         ExitCode::from(exit as u8)
     }
 }

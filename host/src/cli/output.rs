@@ -6,8 +6,10 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
+use steading_types::drives_terminals;
 
 use super::failure::{Exit, Failure, Result};
+use super::stderr;
 use super::stdio::Captures;
 use super::values::Json;
 use super::{Color, Global};
@@ -41,14 +43,17 @@ impl Output {
     /// A line of the result.
     pub(crate) fn line(self, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{text}")?;
+        match out.is_terminal() {
+            true => writeln!(out, "{}", printable(text))?,
+            false => writeln!(out, "{text}")?,
+        }
         Ok(out.flush()?)
     }
 
     /// A result for programs: one line.
     pub(crate) fn object(self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(io::Error::other)?;
-        self.line(&text)
+        self.line(&json(&text))
     }
 
     /// What was kept of an actor's standard streams, for programs; people asked for it to be kept, and not shown.
@@ -61,7 +66,7 @@ impl Output {
 
     /// A line about what goes on. Not worth failing for.
     pub(crate) fn note(self, text: &str) {
-        writeln!(io::stderr().lock(), "{}", printable(text)).ok();
+        stderr::say(format!("{}\n", printable(text)));
     }
 
     /// The last word of a command that failed.
@@ -78,11 +83,11 @@ impl Output {
             true => "\x1b[1;31merror:\x1b[0m",
             false => "error:",
         };
-        let mut out = io::stderr().lock();
         if !failure.detail.is_empty() {
-            writeln!(out, "{}", printable(&failure.detail)).ok();
+            self.note(&failure.detail);
         }
-        writeln!(out, "{label} {}", human(failure, self.color)).ok();
+        stderr::say(format!("{label} {}\n", human(failure, self.color)));
+        stderr::flush();
     }
 }
 
@@ -116,10 +121,23 @@ fn human(failure: &Failure, color: bool) -> String {
 fn printable(text: &str) -> String {
     let escape = |c: char| match c {
         '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
+        c if drives_terminals(c) => c.escape_default().to_string(),
         c => c.to_string(),
     };
     text.chars().map(escape).collect()
+}
+
+/// The same JSON, in which nothing drives a terminal: the encoder leaves much of that as it is. All of it is within
+/// texts, and each is short enough for one escape.
+pub(crate) fn json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match drives_terminals(c) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 fn wants_color(color: Color) -> bool {
@@ -189,5 +207,14 @@ mod tests {
     #[test]
     fn a_guest_cannot_drive_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\n\tc"), "a\\u{1b}[2Jb\n\tc");
+        assert_eq!(printable("a\u{202e}b\u{9b}c"), "a\\u{202e}b\\u{9b}c");
+        let text = "é \u{9b}2J \u{202e} \u{7f} \x1b";
+        let encoded = json(&serde_json::to_string(text).unwrap());
+        assert!(!encoded.contains(drives_terminals), "{encoded:?}");
+        assert_eq!(
+            serde_json::from_str::<String>(&encoded).unwrap(),
+            text,
+            "it is the same"
+        );
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) builder: HostBuilder,
     pub(crate) workers: Option<WorkersChoice>,
     stdio: Stdio,
+    /// Whether the user has said that what guests write is to go to the terminal as it is.
+    pub(crate) as_it_is: bool,
     watch: Watch,
 }
 
@@ -35,6 +37,7 @@ impl Setup {
             builder: grace.fold(builder, HostBuilder::cancel_grace),
             workers: args.workers,
             stdio,
+            as_it_is: args.stdio.iter().any(|choice| choice.inherits()),
             watch: Watch::of(args, output),
         })
     }
@@ -108,7 +111,8 @@ impl Session {
         guests: impl IntoIterator<Item = &'a Guest>,
         interrupts: Interrupts,
     ) -> Result<Self> {
-        let workers = workers(setup.workers, guests);
+        let own = guests.into_iter().all(|guest| guest.built);
+        let workers = workers(setup.workers, own);
         let runtime = runtime(workers).map_err(|error| Failure::load(format!("cannot start threads: {error}")))?;
         let entered = runtime.enter();
         // On shared workers the guests are the user's own, and trusted not to open what blocks.
@@ -119,6 +123,8 @@ impl Session {
             // The command waits for its calls, and does nothing else.
             .deadlocks(Deadlocks::Break)
             .stdio(setup.stdio)
+            // Whoever has built it may be shown its colours.
+            .drive_terminals(own || setup.as_it_is)
             .workers(workers)
             .inline_files(inline)
             .build();
@@ -201,8 +207,7 @@ fn interrupted(error: Error, count: u32) -> Failure {
 }
 
 /// Crates built here are the user's own; what comes from elsewhere may hog its thread.
-fn workers<'a>(choice: Option<WorkersChoice>, guests: impl IntoIterator<Item = &'a Guest>) -> Workers {
-    let own = guests.into_iter().all(|guest| guest.built);
+fn workers(choice: Option<WorkersChoice>, own: bool) -> Workers {
     match choice {
         Some(choice) => choice.0,
         None if own => Workers::Shared,

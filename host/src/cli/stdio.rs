@@ -103,6 +103,11 @@ fn check(stream: Option<StreamName>, policy: Policy) -> Result<(), String> {
 }
 
 impl StdioChoice {
+    /// Whether a stream that is written is to be the user's own, as it is.
+    pub(crate) fn inherits(self) -> bool {
+        self.policy == Policy::Inherit && self.stream != Some(StreamName::Stdin)
+    }
+
     /// Adds it to what an actor is started with. Of all streams at once, input is the host's or empty.
     pub(crate) fn apply(self, spec: Spec) -> Spec {
         let Self { stream, policy } = self;
@@ -183,6 +188,11 @@ impl Stdios {
         spec.stdout = or(self.stdout, spec.stdout);
         spec.stderr = or(self.stderr, spec.stderr);
         spec
+    }
+
+    /// Whether a stream that is written is to be the user's own, as it is.
+    pub(crate) fn inherits(self) -> bool {
+        [self.stdout, self.stderr].contains(&Some(Policy::Inherit))
     }
 
     /// In the file's words.

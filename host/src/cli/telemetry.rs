@@ -1,4 +1,4 @@
-//! Log lines on standard error: the host's own, and those of actors with their name and id.
+//! Log lines on standard error, for which nobody waits: the host's own, and those of actors with their name and id.
 
 use std::fmt;
 
@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::failure::{Failure, Result};
 use super::output::Output;
+use super::stderr::Log;
 
 const DEFAULT: &str = "warn";
 
@@ -34,7 +35,9 @@ pub(crate) fn start(flag: Option<&str>, output: Output) -> Result<()> {
     }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Log)
+        // Told by `eprintln!`, which panics where standard error cannot be written: in the middle of a guest's turn.
+        .log_internal_errors(false)
         .with_ansi(output.color())
         .event_format(Line)
         .init();

@@ -9,6 +9,8 @@ use ciborium::Value;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::output::json;
+
 /// Reads one JSON value.
 pub(crate) fn from_json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
@@ -17,7 +19,7 @@ pub(crate) fn from_json(text: &str) -> Result<Value, serde_json::Error> {
 /// A value as one line of JSON.
 pub(crate) fn to_json(value: &Value) -> String {
     // Keys are made text below, and writing to a string does not fail.
-    serde_json::to_string(&Json(value)).unwrap_or_else(|error| format!("\"{error}\""))
+    json(&serde_json::to_string(&Json(value)).unwrap_or_else(|error| format!("\"{error}\"")))
 }
 
 /// Nothing for nothing, text as it is, all else as JSON, indented: a result as `run` prints it.

@@ -11,6 +11,7 @@ use steading_types::{
 
 use super::account::{Account, Exceeded, subtree_of};
 use super::cell::{Cell, new_inbox};
+use super::disk::Seats;
 use super::inbox::Peer;
 use super::lent::{OnLoan, Until};
 use super::log::{drives_terminals, escape};
@@ -50,6 +51,8 @@ pub(crate) struct Grants {
     pub(crate) contexts: usize,
     /// Bytes it may log in a second.
     pub(crate) log_rate: u32,
+    /// Where its file operations find a place.
+    pub(crate) seats: Seats,
 }
 
 /// An open directory, and what it is called inside.
@@ -208,6 +211,10 @@ impl Cell {
             children: spec.children.into_iter().chain(mine.children).min(),
             contexts: self.contexts_of(spec, is_native),
             log_rate: self.log_rate_of(spec, is_native),
+            seats: match self.is_first_guest(is_native) {
+                true => self.runtime.disk.of_tree(&spec.name),
+                false => mine.seats.clone(),
+            },
         })
     }
 
@@ -263,11 +270,15 @@ impl Cell {
         }
     }
 
+    /// Whether a child is the first guest below the embedder's own actors.
+    fn is_first_guest(&self, is_native: bool) -> bool {
+        !is_native && self.code.as_ref().is_none_or(|code| code.is_native())
+    }
+
     /// The account the child is charged to: one of its own if it has a budget, and if it is the first guest below
     /// the embedder's own actors.
     fn account_of(&self, spec: &Spec, inbox: &Peer, is_native: bool) -> Arc<Account> {
-        let is_first = !is_native && self.code.as_ref().is_none_or(|code| code.is_native());
-        let default = if is_first {
+        let default = if self.is_first_guest(is_native) {
             self.runtime.options.guest_budget
         } else {
             Budget::default()

@@ -22,6 +22,7 @@ use super::cell::{Cell, Effect};
 use super::faults::Fault;
 use super::faulty::panic_at;
 use super::inbox::Delivery;
+use super::log::quietly;
 use super::story;
 
 /// Why an actor's code is gone, or a piece of it can take no more turns.
@@ -160,7 +161,7 @@ pub(crate) async fn guarded(cell: Arc<Cell>, drive: impl Future<Output = ()> + S
             cell.abandon(&fault.in_short(&cell));
         }
         Err(_) => {
-            tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "it does not end, and is given up");
+            complain(&cell, "it does not end, and is given up");
             cell.abandon(&fault.in_short(&cell));
         }
     }
@@ -168,9 +169,15 @@ pub(crate) async fn guarded(cell: Arc<Cell>, drive: impl Future<Output = ()> + S
 
 /// Writes it down, and says what the actor died of.
 fn host_fault(cell: &Cell, panic: &(dyn std::any::Any + Send)) -> Stopped {
-    let message = panic_message(panic);
-    tracing::error!(actor = %cell.inbox.id().name, id = %cell.inbox.id().uuid, "host fault: {message}");
-    Stopped::new(ErrorKind::Internal, format!("host fault: {message}"))
+    let fault = format!("host fault: {}", panic_message(panic));
+    complain(cell, &fault);
+    Stopped::new(ErrorKind::Internal, fault)
+}
+
+/// Writes it down if it can be: that may be what has failed.
+fn complain(cell: &Cell, what: &str) {
+    let id = cell.inbox.id();
+    quietly(|| tracing::error!(actor = %id.name, id = %id.uuid, "{what}"));
 }
 
 /// Ends an actor whose driver is gone, by its own rules.

@@ -35,11 +35,6 @@ impl Until {
         self.0.iter().any(|lent| lent.ended.load(Ordering::Acquire))
     }
 
-    /// Whether it is for as long as the actor lives.
-    pub(crate) fn is_forever(&self) -> bool {
-        self.0.is_empty()
-    }
-
     fn and(&self, lent: &Arc<Lent>) -> Self {
         Self(self.0.iter().chain([lent]).cloned().collect())
     }

@@ -4,9 +4,11 @@
 //! terminal. What exceeds the rate is dropped and counted, and the count is reported: when there is room for a
 //! while again, or when the actor ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub(crate) use steading_types::drives_terminals;
 use steading_types::{ActorId, Level};
 use tracing::level_filters::LevelFilter;
 
@@ -21,6 +23,14 @@ pub(crate) fn burst(rate: u32) -> u64 {
         0 => 0,
         rate => (4 * u64::from(rate)).max(2 * LINE_BYTES as u64),
     }
+}
+
+/// Says something where nobody may hear of it that it could not be said: a subscriber is the embedder's, and may panic
+/// as it writes. Whoever buries an actor, or drops something while another panic unwinds, goes on; a second panic there
+/// would end the process, or leave those for ever who wait for the actor.
+pub(crate) fn quietly(say: impl FnOnce()) {
+    // There is nowhere to report it to: that is what has failed.
+    catch_unwind(AssertUnwindSafe(say)).ok();
 }
 
 /// What an actor may still log, and what it has logged.
@@ -97,7 +107,7 @@ impl LogBudget {
     /// Tells of lines that were dropped, if there are any: nothing more will be said.
     pub(crate) fn settle(&self, id: &ActorId) {
         let dropped = std::mem::take(&mut self.lock().dropped);
-        tell_dropped(id, dropped);
+        quietly(|| tell_dropped(id, dropped));
     }
 
     /// What has become of all lines so far.
@@ -196,11 +206,6 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Control characters, and those that turn the direction of what follows: a line would read as another one.
-pub(crate) fn drives_terminals(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

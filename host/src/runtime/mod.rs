@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod cell;
 pub(crate) mod children;
 mod deadlock;
+pub(crate) mod disk;
 pub(crate) mod driver;
 pub(crate) mod faults;
 pub(crate) mod faulty;
@@ -18,6 +19,7 @@ pub(crate) mod inbox;
 pub(crate) mod lent;
 pub(crate) mod log;
 pub(crate) mod native;
+pub(crate) mod outlet;
 pub(crate) mod quota;
 pub(crate) mod root;
 mod snapshot;
@@ -78,6 +80,8 @@ pub(crate) struct Runtime {
     pub(crate) account: Arc<Account>,
     /// A permit for each thread, for turns that compute for long.
     pub(crate) heavy: Arc<Semaphore>,
+    /// A place for each file operation that holds a thread.
+    pub(crate) disk: disk::Disk,
     /// What is to go wrong on purpose: in tests.
     pub(crate) faults: Option<Arc<dyn faults::FaultPlan>>,
     executor: Executor,
@@ -116,6 +120,8 @@ pub(crate) struct Options {
     pub(crate) unread: usize,
     /// File operations of guests run on the worker itself.
     pub(crate) inline_files: bool,
+    /// What guests write to a terminal is left as it is.
+    pub(crate) drive_terminals: bool,
 }
 
 /// Where actors run (design 1).
@@ -163,6 +169,7 @@ impl Runtime {
         let heavy = Arc::new(Semaphore::new(executor.threads()));
         Arc::new(Self {
             heavy,
+            disk: disk::Disk::default(),
             clock: Clock::start(),
             account: Account::new(None, "this host".to_owned(), options.budget),
             options,
@@ -243,7 +250,7 @@ impl Runtime {
         if !exceeded.is_of_all() {
             return text;
         }
-        tracing::warn!(target: "steading::budget", "{text}");
+        log::quietly(|| tracing::warn!(target: "steading::budget", "{text}"));
         exceeded.text(Vec::new())
     }
 

@@ -7,13 +7,13 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use steading_types::{ActorId, Directory};
-use tokio::sync::OwnedMutexGuard;
 
-use super::lock;
+use super::{lock, log};
 
 /// A bound on what a granted directory may grow by. See the [module](self).
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Quota {
 /// What all quotas below one share.
 #[derive(Debug, Default)]
 struct Common {
-    gate: Arc<tokio::sync::Mutex<()>>,
+    gate: Mutex<()>,
     open: Mutex<Vec<Opened>>,
 }
 
@@ -46,10 +46,55 @@ struct Used {
 struct Opened {
     /// Which it is on the disk.
     identity: u64,
-    file: Weak<File>,
+    held: Held,
     by: Weak<Quota>,
     /// Bytes that are given back when the last who holds it lets go: its last name is gone.
     owed: Option<u64>,
+}
+
+/// By what it is known whether anybody holds it.
+#[derive(Debug)]
+enum Held {
+    /// It is about to be opened.
+    Soon(Weak<()>),
+    File(Weak<File>),
+}
+
+impl Held {
+    fn by_anybody(&self) -> bool {
+        match self {
+            Self::Soon(opening) => opening.strong_count() > 0,
+            Self::File(file) => file.strong_count() > 0,
+        }
+    }
+}
+
+/// A file that is about to be opened, and counts as open already.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    quota: Arc<Quota>,
+    here: Arc<()>,
+}
+
+/// Bytes that were charged for what is about to be made; given back unless it is.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Taken<'a> {
+    quota: &'a Quota,
+    bytes: u64,
+}
+
+impl Taken<'_> {
+    /// It was made.
+    pub(crate) fn keep(self) {
+        mem::forget(self);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.quota.give(self.bytes);
+    }
 }
 
 /// What a path leads to, as far as it counts.
@@ -82,9 +127,10 @@ impl Quota {
         })
     }
 
-    /// To be held while sizes or names change.
-    pub(crate) async fn gate(&self) -> OwnedMutexGuard<()> {
-        self.common.gate.clone().lock_owned().await
+    /// To be held while sizes or names change, by a thread that may block and until it is done: never across a wait of
+    /// an actor's, which may have to rest while all others stand here.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, ()> {
+        lock(&self.common.gate)
     }
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
@@ -93,6 +139,12 @@ impl Quota {
 
     fn used(&self) -> MutexGuard<'_, Used> {
         lock(&self.used)
+    }
+
+    /// As [`take`](Self::take), for something that may not come to be.
+    pub(crate) fn take_for(&self, bytes: u64, who: &ActorId) -> io::Result<Taken<'_>> {
+        self.take(bytes, who)?;
+        Ok(Taken { quota: self, bytes })
     }
 
     /// Charges so many bytes, everywhere or nowhere; who asks is named in the log if there is no room.
@@ -152,28 +204,31 @@ impl Quota {
         result
     }
 
-    /// Counts an open file, if there may be one more.
-    pub(crate) fn opened(self: &Arc<Self>, file: &Arc<File>, identity: u64) {
-        lock(&self.common.open).push(Opened {
-            identity,
-            file: Arc::downgrade(file),
+    /// Counts a file that is about to be opened; `None` if there may be no more, which the log is told.
+    pub(crate) fn open_one_more(self: &Arc<Self>, who: &ActorId) -> Option<Opening> {
+        self.settle();
+        let mut open = lock(&self.common.open);
+        let full = self.chain().find(|quota| quota.open <= quota.count(&open));
+        if let Some(full) = full {
+            drop(open);
+            full.tell(Bound::Open, who);
+            return None;
+        }
+        let here = Arc::new(());
+        open.push(Opened {
+            identity: 0,
+            held: Held::Soon(Arc::downgrade(&here)),
             by: Arc::downgrade(self),
             owed: None,
         });
+        let quota = self.clone();
+        Some(Opening { quota, here })
     }
 
-    /// Whether one more may be opened; the log is told if not.
-    pub(crate) fn may_open(&self, who: &ActorId) -> bool {
-        self.settle();
-        let full = self.chain().find(|quota| quota.open <= quota.count_open());
-        full.inspect(|full| full.tell(Bound::Open, who)).is_none()
-    }
-
-    fn count_open(&self) -> usize {
+    fn count(&self, open: &[Opened]) -> usize {
         let is_below = |by: &Arc<Self>| by.chain().any(|quota| std::ptr::eq(quota, self));
-        let open = lock(&self.common.open);
-        let by = open.iter().filter_map(|opened| opened.by.upgrade());
-        by.filter(is_below).count()
+        let held = open.iter().filter(|opened| opened.held.by_anybody());
+        held.filter_map(|opened| opened.by.upgrade()).filter(is_below).count()
     }
 
     /// A name is gone. What it led to is given back if it was the last, now, or when it is not open any more.
@@ -198,7 +253,7 @@ impl Quota {
         let mut open = lock(&self.common.open);
         let same = open
             .iter()
-            .find(|opened| std::ptr::eq(opened.file.as_ptr(), Arc::as_ptr(file)));
+            .find(|opened| matches!(&opened.held, Held::File(held) if std::ptr::eq(held.as_ptr(), Arc::as_ptr(file))));
         let Some(identity) = same.map(|opened| opened.identity) else {
             return;
         };
@@ -211,9 +266,9 @@ impl Quota {
     /// Forgets what is not open any more, and gives back what was owed for it.
     fn settle(&self) {
         let mut open = lock(&self.common.open);
-        let (held, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut *open)
+        let (held, gone): (Vec<_>, Vec<_>) = mem::take(&mut *open)
             .into_iter()
-            .partition(|opened| opened.file.strong_count() > 0);
+            .partition(|opened| opened.held.by_anybody());
         *open = held;
         let mut given = Vec::new();
         for Opened { identity, by, owed, .. } in gone {
@@ -240,7 +295,7 @@ impl Quota {
 
     /// Once for each bound: a guest may run into it as often as it likes.
     fn tell(&self, bound: Bound, who: &ActorId) {
-        if std::mem::replace(&mut self.used().told[bound as usize], true) {
+        if mem::replace(&mut self.used().told[bound as usize], true) {
             return;
         }
         let Self { path, bytes, open, .. } = self;
@@ -248,9 +303,20 @@ impl Quota {
             Bound::Bytes => format!("may add {bytes} bytes to it; `--dir …,quota=` of its grant sets that"),
             Bound::Open => format!("may have {open} files of it open; `--dir …,open=` of its grant sets that"),
         };
-        let (path, actor) = (super::log::escape(path), &who.name);
+        let (path, actor) = (log::escape(path), &who.name);
         let text = format!("directory {path} is at its bound: who has it {text}");
-        tracing::warn!(target: "steading::quota", %actor, id = %who.uuid, "{text}");
+        log::quietly(|| tracing::warn!(target: "steading::quota", %actor, id = %who.uuid, "{text}"));
+    }
+}
+
+impl Opening {
+    /// It is open now, as this file of this identity.
+    pub(crate) fn is(self, file: &Arc<File>, identity: u64) {
+        let is_this = |opened: &&mut Opened| matches!(&opened.held, Held::Soon(soon) if std::ptr::eq(soon.as_ptr(), Arc::as_ptr(&self.here)));
+        if let Some(opened) = lock(&self.quota.common.open).iter_mut().find(is_this) {
+            opened.identity = identity;
+            opened.held = Held::File(Arc::downgrade(file));
+        }
     }
 }
 
@@ -277,6 +343,11 @@ mod tests {
         let becomes = |len: u64| len + bytes as u64;
         let act = |mut file: &File| file.write_all(&vec![0; bytes]);
         quota.resize(file, &me(), becomes, act).is_ok()
+    }
+
+    fn open(quota: &Arc<Quota>, file: &Arc<File>, identity: u64) -> bool {
+        let opening = quota.open_one_more(&me());
+        opening.map(|opening| opening.is(file, identity)).is_some()
     }
 
     #[test]
@@ -323,7 +394,7 @@ mod tests {
     #[test]
     fn a_file_without_a_name_counts_until_it_is_closed() {
         let (quota, file) = (Quota::new(None, "/", Some(100_000), None), file());
-        quota.opened(&file, 7);
+        open(&quota, &file, 7);
         assert!(quota.take(Directory::ENTRY, &me()).is_ok(), "as its name was made");
         assert!(append(&quota, &file, 50));
         let entry = Entry {
@@ -346,12 +417,25 @@ mod tests {
         let top = Quota::new(None, "/", None, Some(2));
         let below = Quota::new(Some(top.clone()), "/", None, None);
         let files = [file(), file()];
-        for one in &files {
-            assert!(below.may_open(&me()));
-            below.opened(one, 1);
-        }
-        assert!(!below.may_open(&me()) && !top.may_open(&me()));
+        assert!(files.iter().all(|file| open(&below, file, 1)));
+        assert!(below.open_one_more(&me()).is_none() && top.open_one_more(&me()).is_none());
         drop(files);
-        assert!(below.may_open(&me()));
+        let soon = [below.open_one_more(&me()), top.open_one_more(&me())];
+        assert!(soon.iter().all(Option::is_some));
+        assert!(
+            below.open_one_more(&me()).is_none(),
+            "what is being opened counts already"
+        );
+        drop(soon);
+        assert!(below.open_one_more(&me()).is_some(), "and not if it comes to nothing");
+    }
+
+    #[test]
+    fn what_was_charged_for_what_is_not_made_is_given_back() {
+        let quota = Quota::new(None, "/", Some(100), None);
+        drop(quota.take_for(60, &me()));
+        assert_eq!(quota.used().bytes, 0);
+        quota.take_for(60, &me()).expect("there is room").keep();
+        assert_eq!(quota.used().bytes, 60);
     }
 }

@@ -48,6 +48,7 @@ where
     plain(invocation, main).await;
     // The sender is dropped when the driver has ended, whichever way.
     over.await.unwrap_or_default();
+    super::outlet::settle().await;
     let end = result.unwrap_or_else(|| Err(cancelled(&cell)));
     match actor.take_exit_error().or_else(|| cell.panicked()) {
         // A failure of the body's own comes first; a cancellation hides nothing (semantics 7).
@@ -94,6 +95,7 @@ fn new_root(runtime: &Arc<Runtime>, name: &str, stdio: Streams, memory: u64) -> 
         children: None,
         contexts: runtime.options.native_limits.contexts,
         log_rate: *crate::limits::LOG_RATE.end(),
+        seats: runtime.disk.seats(),
     };
     Cell::new(runtime.clone(), inbox, core, None, (grants, None), (0, 0))
 }

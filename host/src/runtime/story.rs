@@ -2,42 +2,46 @@
 //!
 //! One event per beginning and per end, with the actor it concerns: an actor's start and what ended it, and
 //! of each context its opening, how its task ended at the callee, and how it came out at the caller. The
-//! core is not asked and nothing is formatted unless somebody listens.
+//! core is not asked and nothing is formatted unless somebody listens. Nothing that happens depends on whether it could
+//! be told: a subscriber that panics is not heard of here.
 
 use steading_types::{ActorId, BoxedError, Ending, Event, Key, Outcome, Rung};
 use tracing::{debug, warn};
 
+use super::log::quietly;
+
 pub(super) fn started(actor: &ActorId, depth: u32) {
-    debug!(actor = %actor.name, id = %actor.uuid, depth, "actor started");
+    quietly(|| debug!(actor = %actor.name, id = %actor.uuid, depth, "actor started"));
 }
 
 pub(super) fn ended(actor: &ActorId, cause: Option<&BoxedError>, rung: Rung) {
-    match cause {
+    quietly(|| match cause {
         Some(cause) => debug!(actor = %actor.name, id = %actor.uuid, ?rung, %cause, "actor ended"),
         None => debug!(actor = %actor.name, id = %actor.uuid, ?rung, "actor ended"),
-    }
+    });
 }
 
 pub(super) fn opened(actor: &ActorId, context: Key, endpoint: &str) {
-    debug!(actor = %actor.name, id = %actor.uuid, context, endpoint = %super::log::escape(endpoint), "context opened");
+    let endpoint = super::log::escape(endpoint);
+    quietly(|| debug!(actor = %actor.name, id = %actor.uuid, context, %endpoint, "context opened"));
 }
 
 /// A child that ended was started again: worth a warning, whoever listens (semantics 10).
 pub(super) fn restarted(parent: &ActorId, child: &ActorId, cause: Option<&BoxedError>, restarts: u32) {
     let (actor, id) = (&child.name, child.uuid);
-    match cause {
+    quietly(|| match cause {
         Some(cause) => {
             let cause = super::log::escape(&cause.to_string());
             warn!(%actor, %id, restarts, parent = %parent.name, %cause, "actor restarted");
         }
         None => warn!(%actor, %id, restarts, parent = %parent.name, "actor restarted"),
-    }
+    });
 }
 
 /// A child could not be started again this time.
 pub(super) fn not_restarted(parent: &ActorId, child: &str, cause: &BoxedError, restarts: u32) {
     let (child, cause) = (super::log::escape(child), super::log::escape(&cause.to_string()));
-    warn!(actor = %child, restarts, parent = %parent.name, %cause, "actor not restarted");
+    quietly(|| warn!(actor = %child, restarts, parent = %parent.name, %cause, "actor not restarted"));
 }
 
 /// How a callee's task ended.
@@ -46,7 +50,7 @@ pub(super) fn finished(actor: &ActorId, context: Key, ending: &Ending) {
         return;
     }
     let id = actor.uuid;
-    match ending {
+    quietly(|| match ending {
         Ending::Returned(value) => {
             debug!(actor = %actor.name, %id, context, outcome = "returned", bytes = value.len(), "task ended");
         }
@@ -55,7 +59,7 @@ pub(super) fn finished(actor: &ActorId, context: Key, ending: &Ending) {
             debug!(actor = %actor.name, %id, context, outcome = "failed", %error, "task ended");
         }
         Ending::Cancelled => debug!(actor = %actor.name, %id, context, outcome = "cancelled", "task ended"),
-    }
+    });
 }
 
 /// How contexts came out, for those who opened them.
@@ -65,7 +69,7 @@ pub(super) fn outcomes(actor: &ActorId, events: &[Event]) {
     }
     for event in events {
         if let Event::Ended { context, outcome } = event {
-            outcome_of(actor, *context, outcome);
+            quietly(|| outcome_of(actor, *context, outcome));
         }
     }
 }

@@ -10,6 +10,8 @@ use wasmtime_wasi::filesystem::Dir as Place;
 use crate::config::Streams;
 use crate::runtime::cell::Cell;
 use crate::runtime::children::GrantedDir;
+use crate::runtime::disk::Seats;
+use crate::runtime::faults::FaultPlan;
 use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
 
@@ -65,9 +67,15 @@ pub(crate) struct Access {
     pub(crate) env: Vec<(String, String)>,
     /// Standard input, output and error.
     pub(crate) stdio: Streams,
+    /// A terminal is left to obey what it writes.
+    pub(crate) drives_terminals: bool,
     /// File operations run on the worker itself instead of on a pool of blocking threads: about 20 µs
     /// faster each, but a slow disk or a FIFO then holds up every task of that worker.
     pub(crate) inline_files: bool,
+    /// Where operations find a place that run elsewhere.
+    pub(crate) seats: Seats,
+    /// What is to go wrong with its files and streams: in tests.
+    pub(crate) faults: Option<Arc<dyn FaultPlan>>,
     /// How well it can tell the time.
     pub(crate) clock: Clock,
     /// Where its random numbers begin; with the machine's own if `None`.

@@ -265,7 +265,8 @@ fn wasi(access: &Access, boundary: &Arc<dyn Boundary>, clocks: &Clocks) -> Resul
     if let Some(seed) = access.seed {
         randomness(&mut wasi, seed);
     }
-    wasi.allow_blocking_current_thread(access.inline_files);
+    // Where they are called: `files` calls them where they may block.
+    wasi.allow_blocking_current_thread(true);
     stdio::connect(&mut wasi, access, boundary);
     for directory in &access.directories {
         preopen(&mut wasi, directory)?;

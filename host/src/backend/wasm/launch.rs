@@ -103,7 +103,10 @@ impl Start {
         };
         let access = Access {
             inline_files: cell.runtime.options.inline_files,
+            drives_terminals: cell.runtime.options.drive_terminals,
             loans: Loans::of(cell.clone(), self.engine.nothing()),
+            seats: cell.grants.seats.clone(),
+            faults: cell.runtime.faults.clone(),
             ..access(&cell.grants)
         };
         let faults = cell.runtime.faults.clone();

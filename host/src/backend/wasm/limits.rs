@@ -42,6 +42,9 @@ pub(crate) const HOSTCALL: usize = 1 << 20;
 pub(crate) const COMPONENT_HANDLES: usize = 4096;
 /// Open WASI resources (files, streams, pollables).
 pub(crate) const RESOURCES: usize = 1024;
+/// Directories that are being read: each has 8 KiB of names on the host's side, and is a descriptor of the process.
+/// A walk needs one for each level it is deep.
+pub(crate) const LISTINGS: usize = 64;
 /// Random bytes per call.
 pub(crate) const RANDOM: u64 = 64 << 10;
 /// Operations on contexts, streams and nurseries in one turn. What they leave is performed, and what they bring

@@ -1,12 +1,12 @@
-//! Standard streams of a guest: as lines of its log, each of bounded length, or as bytes that are kept.
+//! Standard streams of a guest: as lines of its log, each of bounded length, as bytes that are kept, or as the process's
+//! own, for which nobody but the guest waits.
 
+use std::io::ErrorKind;
 use std::mem;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use steading_types::{Boundary, Capture, Level, Stdio};
+use steading_types::{ActorId, Boundary, Capture, Level, Stdio};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -15,6 +15,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use super::access::Access;
 use super::limits;
 use crate::config::Streams;
+use crate::runtime::faults::FaultPlan;
+use crate::runtime::faulty::panic_at;
+use crate::runtime::log::quietly;
+use crate::runtime::outlet::{Plain, Stream, Writer};
 
 /// Connects the three streams as `access` says.
 pub(super) fn connect(wasi: &mut WasiCtxBuilder, access: &Access, boundary: &Arc<dyn Boundary>) {
@@ -22,27 +26,42 @@ pub(super) fn connect(wasi: &mut WasiCtxBuilder, access: &Access, boundary: &Arc
     if *stdin == Stdio::Inherit {
         wasi.inherit_stdin();
     }
-    match stdout {
-        Stdio::Inherit => wasi.inherit_stdout(),
-        Stdio::Log => wasi.stdout(Written::logged("stdout", boundary)),
-        Stdio::Capture(capture) => wasi.stdout(Written::Captured(capture.clone())),
-        Stdio::Null => wasi,
+    let writer = Arc::default();
+    let output = |stdio: &Stdio, stream: Stream| {
+        let becomes = match stdio {
+            Stdio::Inherit => Written::inherited(stream, &writer, access.drives_terminals),
+            Stdio::Log => Written::logged(stream, boundary),
+            Stdio::Capture(capture) => Written::Captured(capture.clone()),
+            Stdio::Null => return None,
+        };
+        let faults = access.faults.clone().map(|plan| (plan, boundary.self_id()));
+        Some(Output { becomes, faults })
     };
-    match stderr {
-        Stdio::Inherit => wasi.inherit_stderr(),
-        Stdio::Log => wasi.stderr(Written::logged("stderr", boundary)),
-        Stdio::Capture(capture) => wasi.stderr(Written::Captured(capture.clone())),
-        Stdio::Null => wasi,
-    };
+    if let Some(stdout) = output(stdout, Stream::Output) {
+        wasi.stdout(stdout);
+    }
+    if let Some(stderr) = output(stderr, Stream::Error) {
+        wasi.stderr(stderr);
+    }
 }
 
-/// Where that goes what is written. All clones are one stream.
+/// What a guest writes to. All clones are one stream.
+#[derive(Clone)]
+struct Output {
+    becomes: Written,
+    /// What is to go wrong, and with whom: in tests.
+    faults: Option<(Arc<dyn FaultPlan>, ActorId)>,
+}
+
+/// Where that goes what is written.
 #[derive(Clone)]
 enum Written {
     /// Cut into lines and logged.
     Logged(Arc<Mutex<Lines>>),
     /// Kept for the embedder, as it is.
     Captured(Capture),
+    /// To the process's own stream; made plain for a terminal.
+    Inherited(Stream, Arc<Writer>, Option<Arc<Mutex<Plain>>>),
 }
 
 struct Lines {
@@ -52,12 +71,20 @@ struct Lines {
 }
 
 impl Written {
-    fn logged(target: &'static str, boundary: &Arc<dyn Boundary>) -> Self {
+    fn logged(stream: Stream, boundary: &Arc<dyn Boundary>) -> Self {
         Self::Logged(Arc::new(Mutex::new(Lines {
-            target,
+            target: match stream {
+                Stream::Output => "stdout",
+                Stream::Error => "stderr",
+            },
             boundary: Arc::clone(boundary),
             partial: Vec::new(),
         })))
+    }
+
+    fn inherited(stream: Stream, writer: &Arc<Writer>, drives_terminals: bool) -> Self {
+        let is_plain = stream.is_terminal() && !drives_terminals;
+        Self::Inherited(stream, writer.clone(), is_plain.then(Arc::default))
     }
 
     fn push(&self, bytes: &[u8]) {
@@ -65,6 +92,31 @@ impl Written {
             // A poisoned lock means that logging panicked; the partial line is still a partial line.
             Self::Logged(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).push(bytes),
             Self::Captured(capture) => capture.push(bytes),
+            Self::Inherited(stream, writer, plain) => {
+                let piece = match plain {
+                    Some(plain) => plain.lock().unwrap_or_else(PoisonError::into_inner).text(bytes),
+                    None => bytes.to_vec(),
+                };
+                writer.write(*stream, piece);
+            }
+        }
+    }
+
+    fn fits(&self, bytes: usize) -> bool {
+        match self {
+            Self::Logged(_) | Self::Captured(_) => bytes <= limits::LINE,
+            Self::Inherited(stream, writer, _) => writer.fits(*stream, bytes),
+        }
+    }
+
+    /// Bytes that may be written now.
+    fn room(&self) -> StreamResult<usize> {
+        match self {
+            Self::Logged(_) | Self::Captured(_) => Ok(limits::LINE),
+            Self::Inherited(stream, writer, _) => writer.room(*stream).map_err(|error| match error.kind() {
+                ErrorKind::BrokenPipe => StreamError::Closed,
+                _ => StreamError::LastOperationFailed(error.into()),
+            }),
         }
     }
 }
@@ -102,19 +154,22 @@ impl Lines {
 impl Drop for Lines {
     /// What was written last may lack its end of line: a panic message often does.
     fn drop(&mut self) {
-        self.flush();
+        // Two streams end together: a panic of each would be one too many.
+        quietly(|| self.flush());
     }
 }
 
-impl IsTerminal for Written {
+impl IsTerminal for Output {
+    /// One that only shows what is written is none to a program.
     fn is_terminal(&self) -> bool {
-        false
+        matches!(&self.becomes, Written::Inherited(stream, _, None) if stream.is_terminal())
     }
 }
 
-impl StdoutStream for Written {
+impl StdoutStream for Output {
+    /// For interfaces that are not linked.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        Box::new(tokio::io::empty())
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -123,13 +178,16 @@ impl StdoutStream for Written {
 }
 
 #[wasmtime_wasi::async_trait]
-impl OutputStream for Written {
+impl OutputStream for Output {
     /// More at once than `check-write` allows is the guest's fault, and work of the host's that nothing interrupts.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if bytes.len() > limits::LINE {
+        if let Some((plan, who)) = &self.faults {
+            panic_at(&**plan, who, "stdio.write");
+        }
+        if !self.becomes.fits(bytes.len()) {
             return Err(StreamError::trap("cannot write more than `check-write` allows"));
         }
-        self.push(&bytes);
+        self.becomes.push(&bytes);
         Ok(())
     }
 
@@ -138,26 +196,15 @@ impl OutputStream for Written {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(limits::LINE)
+        self.becomes.room()
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Written {
-    async fn ready(&mut self) {}
-}
-
-impl AsyncWrite for Written {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.push(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
+impl Pollable for Output {
+    async fn ready(&mut self) {
+        if let Written::Inherited(stream, writer, _) = &self.becomes {
+            writer.wait_room(*stream).await;
+        }
     }
 }

@@ -18,6 +18,8 @@ impl Faults {
     async fn everything(ctx: Context<(), ()>) -> Result<()> {
         ctx.started(()).await?;
         log::info!("begins");
+        files()?;
+        println!("it has files");
         on_exit(|| async { Ok(()) })?;
         sleep(SHORT).await?;
         nursery(async |n| {
@@ -36,6 +38,11 @@ impl Faults {
         .await?;
         let workers = current().parallelism().min(1);
         cluster(workers, Spec::this_component("worker"), async |_| Ok(())).await
+    }
+
+    /// Panics.
+    async fn panics() -> Result<()> {
+        panic!("it had to be");
     }
 
     /// So many numbers, then what comes back.
@@ -71,6 +78,14 @@ impl Faults {
     async fn wait() -> Result<()> {
         sleep(LONG).await
     }
+}
+
+/// Everything that goes to a disk another way.
+fn files() -> Result<()> {
+    std::fs::write("/data/note", "a note")?;
+    let note = std::fs::read_to_string("/data/note")?;
+    assert_eq!((note.as_str(), std::fs::read_dir("/data")?.count()), ("a note", 1));
+    Ok(std::fs::remove_file("/data/note")?)
 }
 
 /// More messages than half a window, each way.

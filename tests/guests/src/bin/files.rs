@@ -35,6 +35,11 @@ impl Files {
         Ok(names(&path).map_err(name))
     }
 
+    /// Removes all that is in a directory, as it comes.
+    async fn remove_all(path: String) -> Result<std::result::Result<(), String>> {
+        Ok(empty(&path).map_err(name))
+    }
+
     /// Its arguments and its environment.
     async fn surroundings() -> Result<(Vec<String>, Vec<(String, String)>)> {
         Ok((std::env::args().collect(), std::env::vars().collect()))
@@ -71,6 +76,13 @@ fn names(path: &str) -> std::result::Result<Vec<String>, IoError> {
     }
     names.sort();
     Ok(names)
+}
+
+fn empty(path: &str) -> std::result::Result<(), IoError> {
+    for entry in fs::read_dir(path)? {
+        fs::remove_file(entry?.path())?;
+    }
+    Ok(())
 }
 
 fn name(error: IoError) -> String {

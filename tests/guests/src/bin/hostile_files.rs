@@ -44,6 +44,33 @@ impl Files {
         Ok("it was opened".to_owned())
     }
 
+    /// Begins to read its directory, again and again, until it may not; how often, and how it is told.
+    async fn listings() -> Result<String> {
+        let (root, mut held) = (preopened("/data"), Vec::new());
+        loop {
+            match root.read_directory() {
+                Ok(entries) => {
+                    assert!(entries.read_directory_entry().is_ok_and(|entry| entry.is_some()));
+                    held.push(entries);
+                }
+                Err(error) => return Ok(format!("{}, then {error:?}", held.len())),
+            }
+        }
+    }
+
+    /// Opens a pipe that nobody writes to; how it is told if it may not even wait for that.
+    async fn wait_at_pipe() -> Result<String> {
+        match std::fs::File::open("/data/pipe") {
+            Ok(_) => Ok("it was opened".to_owned()),
+            Err(error) => Ok(format!("{error}")),
+        }
+    }
+
+    /// The text of a file.
+    async fn read(path: String) -> Result<String> {
+        Ok(std::fs::read_to_string(path)?)
+    }
+
     /// Makes a file as large as a number can say.
     async fn sparse() -> Result<String> {
         let file = std::fs::File::create("/data/sparse")?;

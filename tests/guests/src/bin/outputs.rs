@@ -15,7 +15,23 @@ impl Outputs {
         Ok(())
     }
 
-    /// The same, and then it fails.
+    /// So many lines to each, by turns.
+    async fn alternate(lines: u32) -> Result<()> {
+        for n in 1..=lines {
+            println!("out {n}");
+            eprintln!("err {n}");
+        }
+        Ok(())
+    }
+
+    /// Lines without end.
+    async fn pour() -> Result<()> {
+        loop {
+            println!("{}", "x".repeat(1000));
+        }
+    }
+
+    /// The same as the first, and then it fails.
     async fn write_and_die(out: String, err: String) -> Result<()> {
         put(&out, &err);
         panic!("it had to be");

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Result as IoResult, Seek as _, SeekFrom, Write as _};
 
-use steading_guest::{Directory, Result, Spec, nursery};
+use steading_guest::{Budget, Directory, Result, Spec, nursery};
 use steading_test_guests::wasi::filesystem::preopens::get_directories;
 use steading_test_guests::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, OpenFlags, PathFlags, filesystem_error_code,
@@ -143,6 +143,24 @@ impl Quotas {
                 written += call.result().await?.0;
             }
             Ok(written)
+        })
+        .await
+    }
+
+    /// Has a child write beside one that has next to no processor time and writes all the while; in how many rounds that
+    /// went well.
+    async fn beside_one_that_rests(folder: String, rounds: u64) -> Result<Came> {
+        nursery(async |n| {
+            let child = |name: &str| {
+                let directory = Directory::new(&folder, "/mine").writable();
+                Spec::this_component(name).directory(directory)
+            };
+            let slow = child("slow").budget(Budget::default().cpu(0.001));
+            let _slow = n.run_in_actor::<Came, _>(slow, "rewrite", &("/mine/slow", 1000_u64, u64::MAX));
+            let quick = n.run_in_actor::<Came, _>(child("quick"), "rewrite", &("/mine/quick", 1000_u64, rounds));
+            let came = quick.result().await?;
+            n.cancel("it is done");
+            Ok(came)
         })
         .await
     }

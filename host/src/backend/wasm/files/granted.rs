@@ -11,10 +11,8 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
-use super::{Files, Terms};
+use super::{Fd, Files, Terms};
 use crate::runtime::children::GrantedDir;
-
-type Fd = Resource<Descriptor>;
 
 /// A directory without a name: nothing is in it, and nothing can be made there. `None` where the machine has no place
 /// for temporary files; guests are granted no directories for a time there.
@@ -68,7 +66,7 @@ impl Files<'_> {
         }
         self.close_what_is_over();
         let granted = self.quotas.loans.directory(context, name).ok_or(ErrorCode::NoEntry)?;
-        let root = self.inner.table.push(self.descriptor(&granted)?)?.rep();
+        let root = self.inner.table.push(Self::descriptor(&granted)?)?.rep();
         if let Some(quota) = granted.quota {
             let until = granted.until;
             self.quotas.open.insert(root, Terms { quota, until });
@@ -77,13 +75,13 @@ impl Files<'_> {
         Ok(Resource::new_borrow(root))
     }
 
-    fn descriptor(&self, granted: &GrantedDir) -> FsResult<Descriptor> {
+    fn descriptor(granted: &GrantedDir) -> FsResult<Descriptor> {
         let (perms, mode) = match granted.writable {
             true => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
             false => (FsPerms::ReadOnly, OpenMode::READ),
         };
         let dir = granted.dir.try_clone()?.into_std_file();
-        Ok(Descriptor::Dir(Dir::new(dir, perms, mode, self.quotas.inline)))
+        Ok(Descriptor::Dir(Dir::new(dir, perms, mode, true)))
     }
 
     /// Closes what was granted and is over: the directories themselves, and what the guest still holds of them, which

@@ -1,13 +1,17 @@
 //! Files of a guest: the engine's own implementation, with quotas around whatever makes a directory grow, and an end
 //! for what may be used for a time.
 //!
-//! A descriptor that stems from a directory on terms is known by its number in the store's table. All others go
-//! straight through. `descriptor.rs` has the operations, `stream.rs` what is read and written as a stream, `granted.rs`
-//! the place where a guest finds what its contexts were granted.
+//! A descriptor that stems from a directory on terms is known by its number in the store's table. `descriptor.rs` has
+//! the operations, `work.rs` where they are performed, `growth.rs` those that are charged, `listing.rs` the names in a
+//! directory, `stream.rs` what is read and written as a stream, `granted.rs` the place where a guest finds what its
+//! contexts were granted.
 
 mod descriptor;
 mod granted;
+mod growth;
+mod listing;
 mod stream;
+mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +26,11 @@ use super::access::{Access, Loans, PreopenedDir};
 use super::view::State;
 use crate::runtime::lent::Until;
 use crate::runtime::quota::Quota;
+use work::Place;
 
 pub(super) use granted::nothing;
+
+type Fd = Resource<Descriptor>;
 
 /// On which terms a descriptor may be used. What may be used for a time has a quota, be it one without bounds, so that
 /// whatever stems from it is known as well.
@@ -43,12 +50,12 @@ impl Terms {
 /// Which descriptors of a store may be used on which terms.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    who: ActorId,
+    place: Place,
     /// Of the directories it was granted, in their order.
     granted: Vec<Option<Terms>>,
     open: HashMap<u32, Terms>,
-    /// Operations run on the worker itself.
-    inline: bool,
+    /// Directories that are being read.
+    listings: usize,
     loans: Loans,
     /// Descriptors that stand for the place where it finds what its contexts were granted.
     places: Vec<u32>,
@@ -61,10 +68,15 @@ pub(super) struct Quotas {
 impl Quotas {
     pub(super) fn new(who: ActorId, access: &Access) -> Self {
         Self {
-            who,
+            place: Place {
+                seats: access.seats.of_actor(&who),
+                who,
+                inline: access.inline_files,
+                faults: access.faults.clone(),
+            },
             granted: access.directories.iter().map(Terms::of).collect(),
             open: HashMap::new(),
-            inline: access.inline_files,
+            listings: 0,
             loans: access.loans.clone(),
             places: Vec::new(),
             roots: HashMap::new(),
@@ -76,15 +88,24 @@ impl Quotas {
     ///
     /// # Errors
     /// If its time is over.
-    fn of(&self, descriptor: &Resource<Descriptor>) -> Result<Option<Terms>, ErrorCode> {
+    fn of(&self, descriptor: &Fd) -> Result<Option<Terms>, ErrorCode> {
         match self.open.get(&descriptor.rep()) {
             Some(terms) if terms.until.is_over() => Err(ErrorCode::Access),
             terms => Ok(terms.cloned()),
         }
     }
 
+    /// Those of both, if they have the same; what has others is another disk.
+    fn common(&self, one: &Fd, other: &Fd) -> Result<Option<Terms>, ErrorCode> {
+        match (self.of(one)?, self.of(other)?) {
+            (None, None) => Ok(None),
+            (Some(one), Some(other)) if Arc::ptr_eq(&one.quota, &other.quota) => Ok(Some(one)),
+            _ => Err(ErrorCode::CrossDevice),
+        }
+    }
+
     /// The guest has let go of it.
-    fn forget(&mut self, descriptor: &Resource<Descriptor>) {
+    fn forget(&mut self, descriptor: &Fd) {
         let number = descriptor.rep();
         self.open.remove(&number);
         self.places.retain(|place| *place != number);
@@ -118,6 +139,11 @@ impl State {
             },
             quotas: &mut self.quotas,
         }
+    }
+
+    /// Fails here, if the host is to: in tests.
+    pub(super) fn fail_at(&self, point: &'static str) {
+        self.quotas.place.fail_at(point);
     }
 
     /// Closes what it may not use any more.

@@ -26,6 +26,7 @@ impl Host for State {
     }
 
     fn panicked(&mut self, message: String, location: String) -> wasmtime::Result<()> {
+        self.fail_at("runtime.panicked");
         self.panic = Some(Panicked {
             message: bounded(&message),
             location: bounded(&location),
