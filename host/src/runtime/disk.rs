@@ -261,7 +261,8 @@ mod tests {
         let long = seats(Duration::from_secs(600));
         let mut held = all(&long);
         let gives_back = async { drop(held.pop()) };
-        let (taken, ()) = tokio::join!(long.take(&me()), gives_back);
+        let me = me();
+        let (taken, ()) = tokio::join!(long.take(&me), gives_back);
         assert!(taken.is_ok());
     }
 }
