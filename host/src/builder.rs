@@ -177,7 +177,7 @@ impl HostBuilder {
 
     /// Bytes of messages, first values and results that a guest may have sent and nobody taken in, over all its
     /// contexts. Who has reached it waits with its next message, as for credit; a result for which there is no room
-    /// fails its call, with `Limit("unread")`. Default 16 MiB; beyond [`limits::UNREAD`](crate::limits::UNREAD), the
+    /// fails its call, with `Limit("unread")`. Those who read are sent to meanwhile. Default 16 MiB; beyond [`limits::UNREAD`](crate::limits::UNREAD), the
     /// nearest in it.
     pub fn unread(mut self, bytes: usize) -> Self {
         self.unread = clamped(bytes, &crate::limits::UNREAD);

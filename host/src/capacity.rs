@@ -1,7 +1,7 @@
 //! Who is let in: how many guests the machine can bear, and what is said to one that it cannot.
 //!
-//! A guest takes a place before anything of it is made, and gives it back when nothing of it is left. There are as
-//! many places as the engine has room for. Beside them, the machine is looked at: seldom, as a look takes some
+//! A guest takes a place before anything of it is made, and gives it back when nothing of it is left. One that is made of
+//! more than most takes several. There are as many places as the engine has room for. Beside them, the machine is looked at: seldom, as a look takes some
 //! tens of microseconds, but before each of the last ones. What is refused here would otherwise be the engine's
 //! error, the kernel's, or the end of the process, whose allocator cannot fail.
 
@@ -55,9 +55,9 @@ pub(crate) struct Capacity {
     bound: Bound,
     need: Need,
     taken: AtomicU64,
-    /// Of these, the guests that are yet to be made: what they need is not taken from the machine yet.
+    /// Of these, those of guests that are yet to be made: what they need is not taken from the machine yet.
     pending: AtomicU64,
-    /// Up to how many may be taken before the machine is looked at again.
+    /// Up to how many places may be taken before the machine is looked at again.
     clear: AtomicU64,
     look: Mutex<Look>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Capacity {
 struct Look {
     at: Option<Instant>,
     refused: Option<Shortage>,
-    /// Mappings left when they were counted, and guests there were then.
+    /// Mappings left when they were counted, and places that were taken then.
     mappings: Option<(Supply, u64)>,
 }
 
@@ -92,10 +92,11 @@ impl Shortage {
     }
 }
 
-/// A guest's place, for as long as it is held.
+/// A guest's place, or places, for as long as it is held.
 #[derive(Debug)]
 pub(crate) struct Place {
     capacity: Arc<Capacity>,
+    places: u64,
     is_pending: AtomicBool,
 }
 
@@ -103,7 +104,7 @@ impl Place {
     /// The guest is made: what it needs can be seen by who looks at the machine.
     pub(crate) fn settle(&self) {
         if self.is_pending.swap(false, Relaxed) {
-            self.capacity.pending.fetch_sub(1, Relaxed);
+            self.capacity.pending.fetch_sub(self.places, Relaxed);
         }
     }
 }
@@ -111,7 +112,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.settle();
-        self.capacity.taken.fetch_sub(1, Relaxed);
+        self.capacity.taken.fetch_sub(self.places, Relaxed);
     }
 }
 
@@ -139,23 +140,25 @@ impl Capacity {
         self.places
     }
 
-    /// Lets one more in.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Place, Shortage> {
-        let taken = self.taken.fetch_add(1, Relaxed) + 1;
-        self.pending.fetch_add(1, Relaxed);
+    /// Lets one more in, which takes so many places.
+    pub(crate) fn admit(self: &Arc<Self>, places: u32) -> Result<Place, Shortage> {
+        let places = u64::from(places);
+        let taken = self.taken.fetch_add(places, Relaxed) + places;
+        self.pending.fetch_add(places, Relaxed);
         // Given back if it is refused.
         let place = Place {
             capacity: self.clone(),
+            places,
             is_pending: AtomicBool::new(true),
         };
         if taken > self.places {
-            return Err(self.full());
+            return Err(self.full(places));
         }
-        self.consider(taken, Instant::now())?;
+        self.consider(taken, places, Instant::now())?;
         Ok(place)
     }
 
-    fn consider(&self, taken: u64, now: Instant) -> Result<(), Shortage> {
+    fn consider(&self, taken: u64, places: u64, now: Instant) -> Result<(), Shortage> {
         let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let age = look.at.map_or(Duration::MAX, |at| now.duration_since(at));
         match &look.refused {
@@ -163,35 +166,43 @@ impl Capacity {
             None if age < BELIEVED && taken <= self.clear.load(Relaxed) => return Ok(()),
             _ => {}
         }
-        look.at = Some(now);
-        let room = self.room(&mut look.mappings, taken);
+        let room = self.room(&mut look.mappings, taken, places);
+        // When it was over: where there are many mappings, a look takes longer than a refusal is believed.
+        look.at = Some(Instant::now());
         look.refused = room.as_ref().err().cloned();
         let room = room?.min(AT_ONCE);
-        self.clear.store(taken + room - 1, Relaxed);
+        self.clear.store(taken + room, Relaxed);
         Ok(())
     }
 
-    /// How many guests the machine has room for now, the one that asks among them.
-    fn room(&self, counted: &mut Option<(Supply, u64)>, taken: u64) -> Result<u64, Shortage> {
+    /// For how many places the machine has room now, beyond those of the one that asks.
+    fn room(&self, counted: &mut Option<(Supply, u64)>, taken: u64, places: u64) -> Result<u64, Shortage> {
         let memory = self.machine.memory().map(|supply| (supply, reserve(supply)));
-        let memory = self.fit(memory, self.need.memory, no_memory)?;
+        let memory = self.fit(memory, self.need.memory, places, no_memory)?;
         let space = self.machine.address_space().map(|supply| (supply, 0));
-        let space = self.fit(space, self.need.address_space, no_address_space)?;
+        let space = self.fit(space, self.need.address_space, places, no_address_space)?;
         let mappings = self.count(counted, taken).map(|supply| (supply, MAPPINGS_RESERVE));
-        let mappings = self.fit(mappings, self.need.mappings, no_mappings)?;
+        let mappings = self.fit(mappings, self.need.mappings, places, no_mappings)?;
         Ok(memory.min(space).min(mappings))
     }
 
-    /// How many times `need` there is, beyond what stays in reserve and what others are about to take.
-    fn fit(&self, supply: Option<(Supply, u64)>, need: u64, refuse: fn(Supply) -> String) -> Result<u64, Shortage> {
+    /// How many times `need` there is, beyond what stays in reserve, what others are about to take, and these places.
+    fn fit(
+        &self,
+        supply: Option<(Supply, u64)>,
+        need: u64,
+        places: u64,
+        refuse: fn(Supply) -> String,
+    ) -> Result<u64, Shortage> {
         let Some((supply, reserve)) = supply else {
             return Ok(u64::MAX);
         };
-        let others = self.pending.load(Relaxed).saturating_sub(1);
+        // The one that asks is among these.
+        let pending = self.pending.load(Relaxed).max(places);
         match supply.left.saturating_sub(reserve).checked_div(need) {
             None => Ok(u64::MAX),
-            Some(room) if room <= others => Err(Shortage::of_machine(refuse(supply))),
-            Some(room) => Ok(room - others),
+            Some(room) if room < pending => Err(Shortage::of_machine(refuse(supply))),
+            Some(room) => Ok(room - pending),
         }
     }
 
@@ -212,7 +223,16 @@ impl Capacity {
         }
     }
 
-    fn full(&self) -> Shortage {
+    fn full(&self, wanted: u64) -> Shortage {
+        let mut shortage = self.no_place();
+        if wanted > 1 {
+            let more = format!("; this one takes the places of {wanted}, for its memories or tables");
+            shortage.text.push_str(&more);
+        }
+        shortage
+    }
+
+    fn no_place(&self) -> Shortage {
         let places = self.places;
         match self.bound {
             Bound::Configured => Shortage {
@@ -271,25 +291,41 @@ mod tests {
     };
 
     fn refused(capacity: &Arc<Capacity>) -> Shortage {
-        capacity.admit().expect_err("there is no room")
+        capacity.admit(1).expect_err("there is no room")
     }
 
     #[test]
     fn places_are_given_back() {
         let capacity = Capacity::new(Machine::default(), 2, Bound::Configured, NEED);
-        let (first, second) = (capacity.admit(), capacity.admit());
+        let (first, second) = (capacity.admit(1), capacity.admit(1));
         assert!(first.is_ok() && second.is_ok());
         let shortage = refused(&capacity);
         assert_eq!(shortage.kind, "actors");
         assert!(shortage.to_string().contains("2 guests"), "{shortage}");
         drop(first);
-        assert!(capacity.admit().is_ok());
+        assert!(capacity.admit(1).is_ok());
+    }
+
+    #[test]
+    fn who_is_made_of_more_takes_more_places() {
+        let capacity = Capacity::new(Machine::default(), 4, Bound::Configured, NEED);
+        let large = capacity.admit(3).expect("there is room");
+        let shortage = capacity.admit(2).expect_err("one place is left");
+        let text = shortage.to_string();
+        assert!(
+            text.contains("4 guests") && text.contains("takes the places of 2"),
+            "{text}"
+        );
+        drop(capacity.admit(1).expect("for which there is room"));
+        drop(large);
+        capacity.admit(4).expect("all are free again");
+        assert_eq!((capacity.taken.load(Relaxed), capacity.pending.load(Relaxed)), (0, 0));
     }
 
     #[test]
     fn who_is_refused_for_the_sake_of_mappings_is_told_the_setting() {
         let capacity = Capacity::new(Machine::default(), 1, Bound::Mappings, NEED);
-        let _first = capacity.admit().expect("it is the first");
+        let _first = capacity.admit(1).expect("it is the first");
         let shortage = refused(&capacity);
         assert_eq!(shortage.kind, "capacity");
         assert!(
@@ -323,7 +359,7 @@ mod tests {
         let maps = "a mapping\n".repeat(100);
         let (_dir, machine) = machine(&[("proc/self/maps", &maps), ("proc/sys/vm/max_map_count", &most)]);
         let capacity = Capacity::new(machine, 10, Bound::Configured, NEED);
-        let first = capacity.admit().expect("there is room for one");
+        let first = capacity.admit(1).expect("there is room for one");
         assert_eq!(refused(&capacity).kind, "capacity");
         first.settle();
         first.settle();
@@ -339,7 +375,7 @@ mod tests {
             ("proc/sys/vm/max_map_count", &most.to_string()),
         ]);
         let capacity = Capacity::new(machine, 10, Bound::Configured, NEED);
-        let admitted = [capacity.admit(), capacity.admit(), capacity.admit()];
+        let admitted = [capacity.admit(1), capacity.admit(1), capacity.admit(1)];
         assert!(admitted.iter().all(Result::is_ok), "{admitted:?}");
         admitted.iter().flatten().for_each(Place::settle);
         std::fs::write(dir.path().join("proc/self/maps"), "a mapping\n".repeat(118)).expect("it can be written");

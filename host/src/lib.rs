@@ -34,7 +34,7 @@ pub use capability::{Capability, Want};
 pub use limits::{Amount, Limit};
 #[doc(hidden)]
 pub use runtime::faults::{Fault, FaultPlan};
-pub use runtime::{ActorStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree, Wait};
+pub use runtime::{ActorStatus, BudgetStatus, ContextStatus, Snapshot, TaskStatus, Totals, Tree, Use, Wait};
 /// The trait is in [`schema`]; so is what to write when a schema cannot be derived.
 pub use steading_actor::schema::Schema;
 pub use steading_actor::{

@@ -142,6 +142,7 @@ fn of_core(limits: &Limits) -> Vec<Limit> {
     fixed([
         ("depth of actors", Amount::Count(u64::from(DEPTH))),
         ("payload", Amount::Bytes(limits.payload as u64)),
+        ("calls that wait to be served", Amount::Bytes(limits.waiting as u64)),
         ("batch of messages", Amount::Bytes(limits.batch as u64)),
         ("inbox, data", Amount::Bytes(INBOX_BYTES as u64)),
         ("inbox, calls that wait", Amount::Bytes(INBOX_BYTES as u64)),

@@ -32,7 +32,7 @@ fn what_was_not_granted_is_named_with_the_option_that_grants_it() {
     let host = folder.path().display().to_string();
     let granted = format!("--grant={host}:in");
     steading(&["call", &granted, GRANTING, "peek", "\"out\""])
-        .exits(1)
+        .exits(2)
         .complains(&["no directory `out`", "it has: `in`", "hint: ", "--grant HOST:NAME"]);
     steading(&["call", "--grant=.", GRANTING, "peek", "\"in\""])
         .exits(2)

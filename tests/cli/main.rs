@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod compiling;
+mod doctor;
 mod errors;
 mod foreign;
 mod granting;

@@ -74,6 +74,58 @@ fn a_budget_holds_for_an_actor_and_all_it_starts() {
 }
 
 #[test]
+fn groups_make_a_tree_each_with_its_own_terms() {
+    let tree = Manifest::new(&format!(
+        "[[actor]]\nname = \"a\"\n{ADD}args = [\"1\", \"2\"]\n\
+         [[group]]\nname = \"outer\"\nbudget = {{ actors = 4 }}\n\
+         [[group.actor]]\nname = \"b\"\n{ADD}args = [\"3\", \"4\"]\nendpoints = [\"add\"]\n\
+         [[group.group]]\nname = \"inner\"\nstrategy = \"one-for-one\"\n\
+         [[group.group.actor]]\nname = \"c\"\n{ADD}args = [\"5\", \"6\"]\n"
+    ));
+    let run = tree.run(&["--tree"]).exits(0);
+    assert_eq!(run.out, "a: 3\nb: 7\nc: 11\n");
+    let (_, all) = run.err.rsplit_once("in all:").expect("the tree is shown at the end");
+    let depth = |name: &str| {
+        let line = all
+            .lines()
+            .find(|line| line.contains(&format!(" {name}@")))
+            .expect(name);
+        line.find(name).expect("it is there")
+    };
+    assert!(depth("a") == depth("outer") && depth("outer") < depth("b"), "{all}");
+    assert!(depth("b") == depth("inner") && depth("inner") < depth("c"), "{all}");
+    let inspected = steading(&["inspect", &tree.0.path().join("steading.toml").display().to_string()]).exits(0);
+    for line in [
+        "Group `outer`: b, inner",
+        "actors = 4",
+        "Group `inner`: c",
+        "one-for-one",
+        "endpoints = [\"add\"]",
+    ] {
+        assert!(inspected.out.contains(line), "{line}: {}", inspected.out);
+    }
+}
+
+#[test]
+fn a_group_is_bounded_and_started_again_as_a_whole() {
+    let group = |terms: &str, actor: &str| {
+        Manifest::new(&format!(
+            "[[group]]\nname = \"g\"\n{terms}\n[[group.actor]]\nname = \"a\"\n{actor}\n"
+        ))
+    };
+    let add = format!("{ADD}args = [\"1\", \"2\"]");
+    group("budget = { actors = 1 }", &add)
+        .run(&[])
+        .exits(5)
+        .complains(&["may have 1 actors in all", "g@"]);
+    let fails = "component = \"files\"\nendpoint = \"must_read\"\nargs = ['\"none\"']";
+    let restart = "restart = { when = \"transient\", times = 2, backoff = [\"1ms\", \"1ms\"] }";
+    let run = group(restart, fails).run(&[]).exits(5);
+    let again = run.err.matches("actor restarted").count();
+    assert_eq!(again, 2, "{run:#?}");
+}
+
+#[test]
 fn what_is_granted_on_the_command_line_is_refused() {
     let one = Manifest::new(&format!("[[actor]]\nname = \"b\"\n{ADD}args = [\"1\", \"2\"]\n"));
     one.run(&["--dir", "."])
@@ -106,7 +158,9 @@ fn an_actor_that_the_machine_cannot_bear_is_refused_in_words() {
         ))
     };
     assert_eq!(run(&actor("a")).exits(0).out, "3\n");
-    let both = run(&(actor("a") + &actor("b")));
+    // One that does not end before the other is started, be the machine as busy as it likes.
+    let stays = "[[actor]]\nname = \"a\"\ncomponent = \"budgets\"\nendpoint = \"spin\"\n".to_owned();
+    let both = run(&(stays + &actor("b")));
     both.exits(5).complains(&[
         "limit capacity reached",
         "cannot start actor `b`",

@@ -179,16 +179,27 @@ fn statistics_are_a_table_by_name() {
     let transcript = steading(&["call", "--stats", NURSERIES, "nested", "2"]).exits(0);
     let lines: Vec<_> = transcript.err.lines().map(plain).collect();
     let expected = [
-        "actor actors contexts at once children memory turns cpu log suppressed restarts",
+        "actor actors contexts at once children memory in all memory in all turns cpu log suppressed restarts",
         "level-1 N N N/N N/N N/N MiB N T N B N B N",
         "level-2 N N N/N N/N N/N MiB N T N B N B N",
-        "nurseries N N N/N N/N N/N MiB N T N B N B N",
+        "nurseries N N N/N N/N N/N MiB N/N N/N MiB N T N B N B N",
         "root N N N/N N/N N B N T N B N B N",
     ];
     assert_eq!(lines, expected);
     let json = steading(&["call", "--json", "--stats", NURSERIES, "nested", "2"]).exits(0);
     let stats: serde_json::Value = serde_json::from_str(&json.err).expect("JSON");
     assert_eq!(stats["stats"][0]["name"], "level-1");
+    let whole = &stats["stats"][2];
+    assert_eq!(
+        whole["budget_actors"],
+        serde_json::json!({ "most": 3, "limit": 1000 }),
+        "{whole}"
+    );
+    let most = whole["budget_memory"]["most"].as_u64();
+    assert!(
+        most > whole["memory"].as_u64() && whole["budget_memory"]["limit"] == 256 << 20,
+        "{whole}"
+    );
     assert!(
         stats["stats"][0]["cpu_seconds"].as_f64().is_some_and(|cpu| cpu > 0.0),
         "{stats}"

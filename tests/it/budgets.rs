@@ -261,3 +261,43 @@ fn random_numbers_are_the_same_for_the_same_seed() {
         Ok(())
     });
 }
+
+/// No child has better random numbers than who has started it.
+#[test]
+fn random_numbers_of_all_below_a_seeded_actor_are_the_same_for_the_same_seed() {
+    story(async |host| {
+        let random = async |seed: u64| {
+            with(
+                host,
+                |spec| spec.seed(seed),
+                async |guest| guest.call::<Vec<u64>, _>("random_below", &2).await,
+            )
+            .await
+        };
+        let numbers = random(7).await?;
+        assert_eq!(numbers, random(7).await?);
+        let others = random(8).await?;
+        let all: std::collections::BTreeSet<_> = numbers.iter().chain(&others).collect();
+        assert_eq!(all.len(), 14, "each has its own: {numbers:?} {others:?}");
+        Ok(())
+    });
+}
+
+/// What a call passes is held by the host for as long as nobody has begun to serve it.
+#[test]
+fn arguments_that_wait_are_charged_to_who_calls() {
+    let own = |spec: Spec| spec.budget(Budget::default().memory(16 * MIB));
+    story(async |host| {
+        let call = async |nap: u64, bytes: u64| {
+            with(host, own, async |guest| {
+                guest.call::<(), _>("call_who_naps", &(nap, bytes)).await
+            })
+            .await
+        };
+        // There is room for what is small.
+        call(100, 10).await?;
+        let says = ["what it passes to a call", "16777216 bytes of memory"];
+        limit(&only(call(2_000, 900_000).await), "budget-memory", &says);
+        Ok(())
+    });
+}

@@ -21,9 +21,11 @@ async fn stuck(host: &Host, endpoint: &str, args: impl serde::Serialize) -> (Err
     (root_of(&error), took)
 }
 
-/// The first of several.
+/// Of several the deadlock, or else the first.
 fn root_of(error: &Error) -> Error {
-    error.members().first().unwrap_or(error).clone()
+    let members = error.members();
+    let deadlock = members.iter().find(|error| error.kind() == ErrorKind::Deadlock);
+    deadlock.or(members.first()).unwrap_or(error).clone()
 }
 
 #[track_caller]
@@ -69,6 +71,20 @@ fn it_is_found_however_far_down_it_is() {
     story_with(breaking, async |host| {
         let (error, _) = stuck(host, "deep", 8).await;
         names(&error, &["`both_read` of child@", "`listen` of child@"]);
+        Ok(())
+    });
+}
+
+/// What one member waits for, it has to hear from who hands it on: contexts are a tree, so the circle is always between
+/// two, however many are in the ring.
+#[test]
+fn a_ring_in_which_nobody_begins_is_told_so_however_many_they_are() {
+    story_with(breaking, async |host| {
+        for members in [2, 8, 32] {
+            let (error, took) = stuck(host, "ring", members).await;
+            names(&error, &["`ring` of guest@", "`listen` of member_"]);
+            assert!(took < Duration::from_secs(5), "{members} members: {took:?}");
+        }
         Ok(())
     });
 }

@@ -233,6 +233,28 @@ fn who_cannot_even_be_buried_is_given_up() {
     });
 }
 
+/// Nothing of them was read, so its core knows nothing of them.
+#[test]
+fn calls_that_came_to_one_who_is_given_up_are_answered() {
+    scenes(async |scene| {
+        scene.plan.set("victim", "core", true);
+        let heard = AtomicBool::new(false);
+        let several = async |n: Nursery, code: Code| {
+            let victim = n.start_actor(code.spec("victim")).await?;
+            let [one, other, third] = [1, 2, 3_u64].map(|n| victim.call::<u64, _>("answer", &n));
+            let (one, other, third) = tokio::join!(one, other, third);
+            for end in [one, other, third] {
+                is_fault(&end.expect_err("it is gone"), "core");
+            }
+            heard.store(true, Relaxed);
+            Ok(())
+        };
+        let end = scene.play("calls to nobody", several).await;
+        is_fault(&end.expect_err("its death is its nursery's"), "core");
+        assert!(heard.load(Relaxed) && scene.plan.lock().again);
+    });
+}
+
 /// Of several that wait for it, each is told.
 #[test]
 fn all_who_call_the_actor_hear_of_it() {

@@ -209,6 +209,67 @@ fn calls_wait_for_each_other_and_one_that_is_cancelled_meanwhile_never_runs() {
 }
 
 #[test]
+fn who_gives_up_while_it_waits_harms_nobody_however_long_that_takes() {
+    story_with(
+        |host| host.cancel_grace(Duration::from_millis(30)),
+        async |host| {
+            with_actor(host, FOREIGN, async |foreign| {
+                let nap = foreign.call::<(), _>("naps", &300);
+                let given_up = steading::move_on_after(Duration::from_millis(20), foreign.call::<u32, _>("count", &()));
+                let (napped, counted) = futures_util::join!(nap, given_up);
+                napped?;
+                assert_eq!(counted?, None);
+                assert_eq!(foreign.call::<u32, _>("count", &()).await?, 1, "and the actor goes on");
+                Ok(())
+            })
+            .await
+        },
+    );
+}
+
+#[test]
+fn more_than_an_inbox_of_arguments_does_not_wait() {
+    story(async |host| {
+        with_actor(host, FOREIGN, async |foreign| {
+            let nap = foreign.call::<(), _>("naps", &200);
+            let large = Value::Bytes(vec![1; 200_000]);
+            let calls = (0..40).map(|_| foreign.call::<Value, _>("same-bytes", &large));
+            let (napped, ends) = futures_util::join!(nap, futures_util::future::join_all(calls));
+            napped?;
+            let refused: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+            assert!((1..40).contains(&refused.len()), "{} were refused", refused.len());
+            for error in refused {
+                assert_eq!(error.kind(), ErrorKind::Limit("inbox".into()), "{error}");
+            }
+            assert_eq!(foreign.call::<u32, _>("count", &()).await?, 1, "and the actor goes on");
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn what_its_values_may_take_is_charged_to_its_budget_while_a_call_runs() {
+    story(async |host| {
+        let code = host.load(FOREIGN)?;
+        host.root(async |nursery| {
+            let budget = steading::Budget::default().memory(16 << 20);
+            let small = nursery.start_actor(code.spec("small").budget(budget)).await?;
+            let error = failed(small.call::<Vec<u8>, _>("large", &10).await);
+            assert_eq!(error.kind(), ErrorKind::Limit("budget-memory".into()), "{error}");
+            assert!(
+                error.to_string().contains("may have 16777216 bytes of memory in all"),
+                "{error}"
+            );
+            assert_eq!(small.call::<u32, _>("count", &()).await?, 1, "and the actor goes on");
+            nursery.cancel("done");
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
 fn one_that_spins_is_trapped_after_its_grace() {
     story_with(
         |host| host.cancel_grace(Duration::from_millis(50)),
@@ -282,6 +343,30 @@ fn a_program_is_an_actor_with_one_endpoint() {
         assert_eq!(failed(run("fail").await).message(), "the program ended with a failure");
         assert!(failed(run("panic").await).to_string().contains("trap (unreachable)"));
         Ok(())
+    });
+}
+
+#[test]
+fn a_program_that_has_exited_is_not_run_again() {
+    story(async |host| {
+        let code = host.load(FOREIGN)?;
+        host.root(async |nursery| {
+            let program = nursery
+                .start_actor(code.spec("once").arg("program").arg("exit"))
+                .await?;
+            program.call::<(), _>("main", &()).await?;
+            for endpoint in ["main", "count"] {
+                let error = failed(program.call::<Value, _>(endpoint, &()).await);
+                assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{error}");
+                assert!(
+                    error.to_string().contains("start another actor to run it again"),
+                    "{error}"
+                );
+            }
+            nursery.cancel("done");
+            Ok(())
+        })
+        .await
     });
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod compute;
 mod core_code;
 mod engine;
 pub(crate) mod files;
+mod foreign;
 pub(crate) mod output;
 pub(crate) mod protocol;
 

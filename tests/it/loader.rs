@@ -1,6 +1,7 @@
 //! What cannot be loaded is refused in one line that names it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use steading::{Host, LoadError};
 use steading_tests::artifacts::VALUES;
@@ -140,4 +141,38 @@ fn a_component_says_what_it_offers_without_being_started() {
         host.assert_quiescent();
         Ok(())
     });
+}
+
+#[test]
+fn what_is_no_actor_is_not_compiled_again_to_hear_it() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let no_exports = wat("(component (core module (func)))");
+    let no_such_import = wat(r#"(component (import "a:b/c" (instance)))"#);
+    // The numbers of its files: one that is written again has another.
+    let compiled = || -> Vec<u64> {
+        let files = fs::read_dir(folder.path()).expect("it is there").flatten();
+        let files = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "compiled"));
+        let mut files: Vec<_> = files
+            .map(|file| file.metadata().map(|data| data.ino()).unwrap_or(0))
+            .collect();
+        files.sort_unstable();
+        files
+    };
+    steading_tests::story_once(
+        |builder| builder.cache_dir(folder.path()),
+        async |host| {
+            let first = [refused(host, &no_exports), refused(host, &no_such_import)];
+            assert!(first[0].contains("not a steading actor"), "{}", first[0]);
+            assert!(
+                first[1].contains("imports what this host does not offer"),
+                "{}",
+                first[1]
+            );
+            let kept = compiled();
+            assert_eq!(kept.len(), 2);
+            assert_eq!([refused(host, &no_exports), refused(host, &no_such_import)], first);
+            assert_eq!(compiled(), kept);
+            Ok(())
+        },
+    );
 }

@@ -5,6 +5,7 @@ mod closing;
 mod compiling;
 mod conformance;
 mod credit;
+mod crowded;
 mod deadlocks;
 mod errors;
 mod examples;

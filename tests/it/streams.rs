@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use futures_util::join;
 use steading::{Context, Either, Error, ErrorKind, Result, Window, race};
 use steading_tests::artifacts::STREAMS;
@@ -73,6 +74,50 @@ fn what_nobody_takes_in_is_bounded_by_one_sum() {
     let (narrow, wide) = (most_with(1 << 20), most_with(1 << 30));
     assert!(narrow <= 1 << 10, "{narrow} KiB");
     assert!(wide > 16 << 10, "or this shows nothing: {wide} KiB");
+}
+
+/// What a turn leaves for somebody who reads was withheld by nobody.
+#[test]
+fn results_of_one_turn_are_as_many_as_its_callers_wait_for() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let nap = guest.call::<(), _>("nap", &200_u64);
+            // They come while it naps, and are served in the turn after that: 19 MB of results.
+            let texts = try_join_all((0..64).map(|_| guest.call::<String, _>("text", &300_000_u32)));
+            let (nap, texts) = join!(nap, texts);
+            nap?;
+            assert!(texts?.iter().all(|text| text.len() == 300_000));
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// A child that reads nothing is the matter of those who send to it.
+#[test]
+fn who_does_not_read_silences_its_sender_towards_nobody_else() {
+    story(async |host| {
+        with_actor(host, STREAMS, async |guest| {
+            let pour = guest.call::<bool, _>("pour_beside", &48_u32);
+            let ask = async {
+                let mut asked = 0;
+                while asked < 20 {
+                    steading::sleep(Duration::from_millis(2)).await?;
+                    // With 16 MiB it may have no more.
+                    if host.most_unread() > 15 << 20 {
+                        assert_eq!(guest.call::<String, _>("text", &300_000_u32).await?.len(), 300_000);
+                        asked += 1;
+                    }
+                }
+                Ok::<_, Error>(())
+            };
+            let (poured, asked) = join!(pour, ask);
+            asked?;
+            assert!(poured?, "the other child has heard all of it meanwhile");
+            Ok(())
+        })
+        .await
+    });
 }
 
 /// Sends and receives at the same time, as more is on its way than the windows hold.

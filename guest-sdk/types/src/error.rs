@@ -78,7 +78,7 @@ impl fmt::Display for ErrorKind {
             Self::PayloadMismatch => f.write_str("payload mismatch"),
             Self::Overrun => f.write_str("stream overrun"),
             Self::LinkClosed => f.write_str("link closed"),
-            Self::NotGranted => f.write_str("endpoint not granted"),
+            Self::NotGranted => f.write_str("not granted"),
             Self::NoSuchEndpoint => f.write_str("no such endpoint"),
             Self::NotStarted => f.write_str("never started"),
             Self::StartTimeout => f.write_str("start timed out"),

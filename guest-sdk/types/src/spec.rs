@@ -252,8 +252,8 @@ impl Spec {
         self
     }
 
-    /// Makes its random numbers the same for the same seed, with the same release of the host: for what is to be
-    /// repeated, such as tests. Such numbers are no secret.
+    /// Makes its random numbers, and those of all below it, the same for the same seed, with the same release of the
+    /// host: for what is to be repeated, such as tests. Such numbers are no secret.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -89,12 +89,10 @@ pub fn retain_stuck(actors: &mut BTreeMap<Uuid, Still<'_>>) {
 /// `is_wanted`, if there is one.
 pub fn circle<'a>(stuck: &BTreeMap<Uuid, Still<'a>>, is_wanted: impl Fn(&[Link<'a>]) -> bool) -> Option<Vec<Link<'a>>> {
     let mut done = BTreeSet::new();
-    let starts = stuck
+    let mut starts = stuck
         .iter()
         .flat_map(|(uuid, still)| still.tasks().map(|task| (*uuid, task)));
-    starts
-        .filter_map(|start| walk(stuck, start, &mut done))
-        .find(|links| is_wanted(links))
+    starts.find_map(|start| walk(stuck, start, &mut done, &is_wanted))
 }
 
 /// A task on the way, and what it waits for that was not followed yet.
@@ -119,9 +117,15 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Goes from task to task along what each waits for, until one comes twice: from there on, it is a circle. Guests
-/// decide how long the way is, so it is not walked on the stack.
-fn walk<'a>(stuck: &BTreeMap<Uuid, Still<'a>>, start: Task, done: &mut BTreeSet<Task>) -> Option<Vec<Link<'a>>> {
+/// Goes from task to task along what each waits for, until one comes twice: from there on, it is a circle. From one that
+/// is not wanted it goes on: who is on this way is not walked again, and may be in another. Guests decide how long the
+/// way is, so it is not walked on the stack.
+fn walk<'a>(
+    stuck: &BTreeMap<Uuid, Still<'a>>,
+    start: Task,
+    done: &mut BTreeSet<Task>,
+    is_wanted: impl Fn(&[Link<'a>]) -> bool,
+) -> Option<Vec<Link<'a>>> {
     let mut on_the_way: BTreeMap<Task, usize> = BTreeMap::new();
     let mut path: Vec<Step<'a>> = Vec::new();
     let mut next = done.insert(start).then_some(start);
@@ -138,7 +142,11 @@ fn walk<'a>(stuck: &BTreeMap<Uuid, Still<'a>>, start: Task, done: &mut BTreeSet<
         };
         step.taken = Some(link);
         if let Some(at) = on_the_way.get(&task) {
-            return Some(path[*at..].iter().filter_map(|step| step.taken).collect());
+            let links: Vec<_> = path[*at..].iter().filter_map(|step| step.taken).collect();
+            if is_wanted(&links) {
+                return Some(links);
+            }
+            continue;
         }
         next = done.insert(task).then_some(task);
     }

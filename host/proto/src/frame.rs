@@ -141,6 +141,13 @@ pub struct Start {
     pub args: Bytes,
 }
 
+impl Start {
+    /// What a call counts that waits: for its actor to accept it, and then for the actor's code.
+    pub fn cost(&self) -> usize {
+        self.args.len() + size_of::<Self>()
+    }
+}
+
 /// The two lanes of a link. Whatever is in the control lane is handled before any data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {

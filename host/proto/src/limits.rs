@@ -18,6 +18,9 @@ pub struct Limits {
     pub restarts: u32,
     /// The widest window a caller may ask for: what a callee can make it hold per context.
     pub window: Window,
+    /// Bytes of calls that were accepted and that the actor's code was not told of: while a turn lasts, they are added to.
+    /// A call beyond it is refused.
+    pub waiting: usize,
     /// Bytes of one payload: arguments, a value, a message.
     pub payload: usize,
     /// Bytes of one batch of messages, unless it is one message.
@@ -44,6 +47,7 @@ impl Limits {
             messages: 1024,
             bytes: 4 << 20,
         },
+        waiting: 4 << 20,
         payload: PAYLOAD,
         batch: 128 << 10,
         start_timeout: 10_000 * MS,

@@ -239,8 +239,9 @@ struct ActorArgs {
     /// and at the end that of all actors there were.
     #[arg(long)]
     tree: bool,
-    /// Write a table to standard error at the end: what actors have used, by name. `memory` is the most that one
-    /// of them has had.
+    /// Write a table to standard error at the end: what actors have used of what they may, by name. `memory` is the
+    /// most that one of them has had; `in all` and `memory in all` are actors and memory of one with all below it, if
+    /// it has a budget of its own.
     #[arg(long)]
     stats: bool,
     /// How many milliseconds a cancelled task may take before it is ended by force. Default: 500.

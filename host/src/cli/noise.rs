@@ -1,4 +1,4 @@
-//! Manifests and command lines that nobody would write: they are refused in words, or do what they say; none panics, and
+//! Manifests, command lines and calls that nobody would write: they are refused in words, or do what they say; none panics, and
 //! no complaint shows what is in the file.
 //!
 //! A case is a number; `NOISE=first..last` plays others, or one again.
@@ -185,6 +185,70 @@ fn no_command_line_panics() {
             Err(error) => {
                 refused += 1;
                 assert!(!error.to_string().is_empty(), "NOISE={case}..{}: {words:?}", case + 1);
+            }
+        }
+    }
+    assert!(
+        accepted > 0 && refused > 0,
+        "{accepted} are accepted, {refused} refused"
+    );
+}
+
+const VALUES: [&str; 24] = [
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "1",
+    "-2.5e9",
+    "nan",
+    "'x'",
+    "'",
+    "\"text\"",
+    "\"",
+    "\\u{1F600}",
+    "\"\"\"",
+    "some",
+    "none",
+    "ok(",
+    "a-case",
+    "%f: ",
+    "// ",
+    "ß",
+];
+
+/// What is read is nothing but data: it can be written as JSON.
+#[test]
+fn no_call_in_wave_panics() {
+    let (mut accepted, mut refused) = (0, 0);
+    for case in cases(0..20_000) {
+        let random = &mut StdRng::seed_from_u64(case);
+        let mut text = r#"api.f({a: [1, some("x")], b: circle(2.5)}, (true, 'y'), {read, write})"#.to_owned();
+        for _ in 0..random.random_range(0..4) {
+            let at = text.floor_char_boundary(random.random_range(0..=text.len()));
+            match random.random_range(0..4) {
+                0 => text.truncate(at),
+                1 => text.insert(at, random.random()),
+                _ => text.insert_str(at, pick(random, &VALUES)),
+            }
+        }
+        match super::wave::parse(&text) {
+            Ok((_, values)) => {
+                accepted += 1;
+                let json = super::values::to_json(&ciborium::Value::Array(values));
+                assert!(json.starts_with('['), "NOISE={case}..{}: {json}", case + 1);
+            }
+            Err(failure) => {
+                refused += 1;
+                assert!(
+                    failure.message.contains("not a call in WAVE"),
+                    "NOISE={case}..{}",
+                    case + 1
+                );
             }
         }
     }

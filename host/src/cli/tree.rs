@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steading::{ActorStatus, ContextStatus, Host, Snapshot, TaskStatus, Totals};
+use steading::{ActorStatus, BudgetStatus, ContextStatus, Host, Snapshot, TaskStatus, Totals, Use};
 
 use super::ActorArgs;
 use super::output::{Output, bytes, table};
@@ -118,6 +118,8 @@ fn stats_table(totals: &[Totals]) -> String {
         "at once",
         "children",
         "memory",
+        "in all",
+        "memory in all",
         "turns",
         "cpu",
         "log",
@@ -132,7 +134,13 @@ fn stats_table(totals: &[Totals]) -> String {
             totals.contexts.to_string(),
             format!("{}/{}", totals.contexts_most, totals.contexts_limit),
             format!("{}/{}", totals.children_most, totals.children_limit),
-            memory(totals),
+            memory(totals.memory, totals.memory_limit),
+            totals
+                .budget_actors
+                .map_or(String::new(), |(most, limit)| of(most, limit)),
+            totals
+                .budget_memory
+                .map_or(String::new(), |(most, limit)| memory(most, limit.unwrap_or(0))),
             totals.turns.to_string(),
             format!("{:.1?}", totals.cpu),
             bytes(totals.log_bytes),
@@ -143,12 +151,16 @@ fn stats_table(totals: &[Totals]) -> String {
     table(&rows)
 }
 
+fn of(most: u64, limit: Option<u64>) -> String {
+    limit.map_or(most.to_string(), |limit| format!("{most}/{limit}"))
+}
+
 /// `12/64 MiB`, or as it comes where the units differ.
-fn memory(totals: &Totals) -> String {
-    if totals.memory_limit == 0 {
-        return bytes(totals.memory);
+fn memory(used: u64, limit: u64) -> String {
+    if limit == 0 {
+        return bytes(used);
     }
-    let (used, limit) = (bytes(totals.memory), bytes(totals.memory_limit));
+    let (used, limit) = (bytes(used), bytes(limit));
     match (used.split_once(' '), limit.split_once(' ')) {
         (Some((used, unit)), Some((limit, other))) if unit == other => format!("{used}/{limit} {unit}"),
         _ => format!("{used}/{limit}"),
@@ -170,6 +182,8 @@ fn stats_object(totals: &[Totals]) -> Value {
             "cpu_seconds": totals.cpu.as_secs_f64(),
             "memory": totals.memory,
             "memory_limit": totals.memory_limit,
+            "budget_memory": totals.budget_memory.map(|(most, limit)| json!({ "most": most, "limit": limit })),
+            "budget_actors": totals.budget_actors.map(|(most, limit)| json!({ "most": most, "limit": limit })),
             "log_bytes": totals.log_bytes,
             "log_dropped_lines": totals.log_dropped_lines,
             "log_dropped_bytes": totals.log_dropped_bytes,
@@ -205,6 +219,7 @@ fn actor(actor: &ActorStatus) -> Value {
         "children_limit": actor.children_limit,
         "memory": actor.memory,
         "memory_limit": actor.memory_limit,
+        "budget": actor.budget.map(|budget| budget_object(&budget)),
         "turns": actor.turns,
         "cpu_seconds": actor.cpu.as_secs_f64(),
         "running_seconds": actor.running.map(|running| running.as_secs_f64()),
@@ -215,6 +230,15 @@ fn actor(actor: &ActorStatus) -> Value {
         "log_rate": actor.log_rate,
         "log_dropped_lines": actor.log_dropped_lines,
         "log_dropped_bytes": actor.log_dropped_bytes,
+    })
+}
+
+fn budget_object(budget: &BudgetStatus) -> Value {
+    let of = |of: Use| json!({ "now": of.now, "most": of.most, "limit": of.limit });
+    json!({
+        "memory": of(budget.memory),
+        "actors": of(budget.actors),
+        "cores": budget.cpu_limit.map(|thousandths| f64::from(thousandths) / 1000.0),
     })
 }
 
@@ -249,15 +273,8 @@ mod tests {
 
     #[test]
     fn memory_is_shown_against_its_limit() {
-        let shown = |used, memory_limit| {
-            memory(&Totals {
-                memory: used,
-                memory_limit,
-                ..Totals::default()
-            })
-        };
-        assert_eq!(shown(12 << 20, 64 << 20), "12/64 MiB");
-        assert_eq!(shown(512 << 10, 64 << 20), "512 KiB/64 MiB");
-        assert_eq!(shown(0, 0), "0 B");
+        assert_eq!(memory(12 << 20, 64 << 20), "12/64 MiB");
+        assert_eq!(memory(512 << 10, 64 << 20), "512 KiB/64 MiB");
+        assert_eq!(memory(0, 0), "0 B");
     }
 }

@@ -6,6 +6,7 @@
 
 use ciborium::Value;
 use wasm_wave::ast::{Node, NodeType};
+use wasm_wave::lex::{Lexer, Token};
 use wasm_wave::untyped::UntypedFuncCall;
 
 use super::failure::{Failure, Result};
@@ -15,12 +16,18 @@ pub(crate) fn is_call(text: &str) -> bool {
     text.trim_end().ends_with(')') && text.contains('(')
 }
 
+/// How deep values may be within each other: what reads them goes as deep.
+const DEPTH: usize = 128;
+
 /// The endpoint and the arguments of a call.
 pub(crate) fn parse(text: &str) -> Result<(String, Vec<Value>)> {
     let text = text.trim();
-    // Names of endpoints may have characters that names in WAVE have not.
     let (name, _) = text.split_once('(').unwrap_or((text, ""));
-    let call = format!("f{}", &text[name.len()..]);
+    if is_deeper(&text[name.len()..], DEPTH) {
+        return Err(wrong(text, &format!("more than {DEPTH} brackets are open at once")));
+    }
+    // Names of endpoints may have characters that names in WAVE have not. One as long keeps the places of errors.
+    let call = format!("{}{}", "f".repeat(name.len().max(1)), &text[name.len()..]);
     let parsed = UntypedFuncCall::parse(&call).map_err(|error| wrong(text, &error))?;
     let arguments = match parsed.params_node() {
         Some(node) => node
@@ -33,8 +40,25 @@ pub(crate) fn parse(text: &str) -> Result<(String, Vec<Value>)> {
     Ok((name.trim().to_owned(), arguments.map_err(|error| wrong(text, &error))?))
 }
 
+/// Whether more brackets than these are open anywhere.
+fn is_deeper(text: &str, most: usize) -> bool {
+    let mut open = 0usize;
+    // What is no token is for the parser to tell: it reads no further than that.
+    Lexer::new(text).map_while(std::result::Result::ok).any(|token| {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => open += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > most
+    })
+}
+
 fn wrong(text: &str, error: &impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("`{text}` is not a call in WAVE: {error}"))
+    const SHOWN: usize = 1000;
+    let rest = if text.len() > SHOWN { "…" } else { "" };
+    let text = &text[..text.floor_char_boundary(SHOWN)];
+    Failure::usage(format!("`{text}{rest}` is not a call in WAVE: {error}"))
         .hint("text needs its quotes: 'greet(\"bob\")'; a list is [1, 2], a record {a: 1}".to_owned())
 }
 
@@ -131,6 +155,34 @@ mod tests {
             failure.message
         );
         assert!(failure.hint.is_some());
+    }
+
+    #[test]
+    fn values_are_as_deep_as_the_stack_bears() {
+        let nested = |depth: usize| format!("f({}1{})", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(127)).is_ok());
+        for (open, close) in [("[", "]"), ("[\"]]]]\", ", "]"), ("some(", ")"), ("{a: ", "}")] {
+            let text = format!("f({}1{})", open.repeat(20_000), close.repeat(20_000));
+            let failure = parse(&text).unwrap_err();
+            assert!(
+                failure.message.contains("more than 128 brackets"),
+                "{}",
+                &failure.message[..80]
+            );
+            assert!(failure.message.len() < 2_000);
+        }
+    }
+
+    #[test]
+    fn an_error_is_where_it_is_said_to_be() {
+        let text = "api.größe(1, ?)";
+        let failure = parse(text).unwrap_err();
+        let at = text.find('?').unwrap();
+        assert!(
+            failure.message.ends_with(&format!("at {at}..{}", at + 1)),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steading_types::Budget;
+use steading_types::{ActorId, Budget};
 
 /// Nanoseconds of its share that an account may save up.
 const SAVED: u64 = 50_000_000;
@@ -24,6 +24,33 @@ pub(crate) struct Account {
     cpu: Option<Share>,
     /// Whether this or one above has a share of processor time.
     shares: bool,
+}
+
+/// How much there is of something that is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Now.
+    pub now: u64,
+    /// The most that there was at once.
+    pub most: u64,
+    /// The most that there may be; `None` if that is bounded only further up.
+    pub limit: Option<u64>,
+}
+
+/// What an actor with a budget and all below it use together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BudgetStatus {
+    /// Bytes of memory.
+    pub memory: Use,
+    /// Actors, itself included.
+    pub actors: Use,
+    /// Thousandths of a core that they may use on average.
+    pub cpu_limit: Option<u32>,
+}
+
+/// Whose account it is, for an actor with all below it.
+pub(crate) fn subtree_of(id: &ActorId) -> String {
+    format!("{id} with all below it")
 }
 
 /// What an account had no room for.
@@ -54,6 +81,15 @@ impl Account {
         std::iter::successors(Some(self), |account| account.above.as_ref())
     }
 
+    /// What is used of it, if it is that of this actor with all below it, and not of somebody above.
+    pub(crate) fn status_for(&self, id: &ActorId) -> Option<BudgetStatus> {
+        (self.owner == subtree_of(id)).then(|| BudgetStatus {
+            memory: self.memory.status(),
+            actors: self.actors.status(),
+            cpu_limit: self.cpu.as_ref().map(|share| share.thousandths),
+        })
+    }
+
     /// Whether what is charged here is charged to `other` too.
     pub(crate) fn is_within(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         self.chain().any(|account| Arc::ptr_eq(account, other))
@@ -76,6 +112,17 @@ impl Account {
     /// Charges for bytes of linear memory.
     pub(crate) fn take_memory(self: &Arc<Self>, bytes: u64) -> Result<(), Exceeded> {
         self.charge("memory", |account| &account.memory, bytes)
+    }
+
+    /// Charges for bytes that are there already, whether there is room for them or not: who is over its bound is refused
+    /// whatever it asks for next.
+    pub(crate) fn owe_memory(self: &Arc<Self>, bytes: u64) {
+        self.chain().for_each(|account| account.memory.owe(bytes));
+    }
+
+    /// Whether this account, or one above, has more memory charged to it than it may have.
+    pub(crate) fn is_overdrawn(self: &Arc<Self>) -> bool {
+        self.chain().any(|account| account.memory.is_overdrawn())
     }
 
     pub(crate) fn give_memory(self: &Arc<Self>, bytes: u64) {
@@ -144,6 +191,34 @@ impl Exceeded {
     }
 }
 
+/// Bytes of the host's own memory that are charged to an account, for as long as they are held.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    bytes: Vec<u8>,
+    account: Arc<Account>,
+}
+
+impl Charged {
+    /// Charges for them, if there is room.
+    pub(crate) fn new(bytes: Vec<u8>, account: &Arc<Account>) -> Result<Self, Exceeded> {
+        account.take_memory(bytes.len() as u64)?;
+        let account = account.clone();
+        Ok(Self { bytes, account })
+    }
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.account.give_memory(self.bytes.len() as u64);
+    }
+}
+
 /// One actor's place in its accounts.
 #[derive(Debug)]
 pub(crate) struct Admission(Arc<Account>);
@@ -157,6 +232,8 @@ impl Drop for Admission {
 #[derive(Debug)]
 struct Gauge {
     used: AtomicU64,
+    /// The most that there was of it.
+    most: AtomicU64,
     limit: u64,
 }
 
@@ -164,13 +241,34 @@ impl Gauge {
     fn of(limit: u64) -> Self {
         Self {
             used: AtomicU64::new(0),
+            most: AtomicU64::new(0),
             limit,
         }
     }
 
     fn take(&self, amount: u64) -> bool {
         let more = |used: u64| used.checked_add(amount).filter(|used| *used <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, more).is_ok()
+        let before = self.used.fetch_update(Relaxed, Relaxed, more);
+        if let Ok(before) = before {
+            self.most.fetch_max(before + amount, Relaxed);
+        }
+        before.is_ok()
+    }
+
+    fn status(&self) -> Use {
+        Use {
+            now: self.used.load(Relaxed),
+            most: self.most.load(Relaxed),
+            limit: (self.limit != u64::MAX).then_some(self.limit),
+        }
+    }
+
+    fn owe(&self, amount: u64) {
+        self.used.fetch_add(amount, Relaxed);
+    }
+
+    fn is_overdrawn(&self) -> bool {
+        self.used.load(Relaxed) > self.limit
     }
 
     fn give(&self, amount: u64) {
@@ -259,6 +357,20 @@ mod tests {
         other.take_memory(40).expect("the whole has room for so much");
         part.give_memory(60);
         other.give_memory(40);
+        assert_eq!(whole.memory.used.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_there_already_is_owed_and_bytes_are_charged_for_as_long_as_they_are_held() {
+        let whole = account(None, Budget::default().memory(100));
+        let part = account(Some(&whole), Budget::default());
+        let held = Charged::new(vec![0; 90], &part).expect("there is room");
+        Charged::new(vec![0; 20], &part).expect_err("there is none");
+        part.owe_memory(20);
+        assert!(part.is_overdrawn() && whole.is_overdrawn());
+        drop(held);
+        assert!(!part.is_overdrawn());
+        part.give_memory(20);
         assert_eq!(whole.memory.used.load(Relaxed), 0);
     }
 

@@ -9,13 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use steading_actor::Error;
-use steading_proto::{Core, Dest, Frame, Output, codec};
+use steading_proto::{Core, Dest, Frame, Lane, Output, codec};
 use steading_types::{
     ActorId, Boundary, BoxedError, Cause, Ending, ErrorKind, Event, Fate, Flow, Key, Level, NO_DEADLINE, OpenOptions,
     PortalKey, Refusal, Rung, Spec, Start, Supervision, Window,
 };
 
+use super::account::Charged;
 use super::children::{Grants, Prepared};
 use super::inbox::{Delivery, Inbox, Peer, Rejected};
 use super::lent::OnLoan;
@@ -45,6 +47,8 @@ pub(crate) struct Cell {
     /// When it began, on the host's clock.
     pub(crate) born: u64,
     pub(crate) usage: Usage,
+    /// Children whose random numbers begin where its own say.
+    pub(super) seeded: AtomicU64,
     state: Mutex<State>,
     wake_at: AtomicU64,
     /// Whether commands come from outside turns, so that the driver has to be told of them.
@@ -58,8 +62,7 @@ pub(crate) struct Cell {
 
 struct State {
     core: Core<Peer>,
-    /// Data that found no room at its receiver, in order.
-    deferred: VecDeque<(Peer, Key, Delivery)>,
+    /// What it has sent and nobody has taken in.
     unread: Unread,
     prepared: HashMap<PortalKey, Box<Prepared>>,
     effects: VecDeque<Effect>,
@@ -76,7 +79,7 @@ impl State {
     fn push(&mut self, to: Peer, context: Key, delivery: Delivery) {
         match to.push(delivery) {
             Ok(()) => {}
-            Err(Rejected::Full(delivery)) => self.deferred.push_back((to, context, delivery)),
+            Err(Rejected::Full(delivery)) => self.unread.defer(to, context, delivery),
             Err(Rejected::Closed(delivery)) => self.core.undeliverable(context, &delivery.frame),
             Err(Rejected::Overloaded) => {
                 let text = format!("too many calls wait at actor {}", to.id());
@@ -85,21 +88,25 @@ impl State {
         }
     }
 
-    /// The receivers whose room deferred data waits for.
-    fn crowded_peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = Vec::new();
-        for (peer, ..) in &self.deferred {
-            if !peers.iter().any(|known| Arc::ptr_eq(known, peer)) {
-                peers.push(peer.clone());
-            }
+    /// Whether somebody at the other end of this context lets messages wait.
+    fn is_crowded(&self, context: Key) -> bool {
+        self.core
+            .peer_of(context)
+            .is_some_and(|peer| self.unread.is_crowded(peer))
+    }
+
+    /// So much of this context is sent when its receiver has room.
+    fn withhold(&mut self, context: Key, bytes: usize) {
+        let Self { core, unread, .. } = self;
+        if let Some(peer) = core.peer_of(context) {
+            unread.withhold(peer, context, bytes, |key| core.peer_of(key).is_none());
         }
-        peers
     }
 
     /// Whether something came up that the sleeping driver does not know of.
     fn wants_driver(&self) -> bool {
         let due = self.core.next_deadline().unwrap_or(NO_DEADLINE);
-        self.asleep_until > 0 && (self.has_work() || !self.deferred.is_empty() || due < self.asleep_until)
+        self.asleep_until > 0 && (self.has_work() || !self.unread.is_empty() || due < self.asleep_until)
     }
 }
 
@@ -115,8 +122,10 @@ impl Cell {
         let native = code.as_ref().is_none_or(|code| code.is_native());
         let state = State {
             core,
-            deferred: VecDeque::new(),
-            unread: Unread::new(if native { usize::MAX } else { runtime.options.unread }),
+            unread: match native {
+                true => Unread::new(usize::MAX, None),
+                false => Unread::new(runtime.options.unread, Some(grants.account.clone())),
+            },
             prepared: HashMap::new(),
             effects: VecDeque::new(),
             asleep_until: 0,
@@ -133,6 +142,7 @@ impl Cell {
             restarts,
             born,
             usage: Usage::default(),
+            seeded: AtomicU64::new(0),
             state: Mutex::new(state),
             wake_at: AtomicU64::new(NO_DEADLINE),
             native,
@@ -166,34 +176,49 @@ impl Cell {
                 drop(state);
                 self.inbox.nudge();
             }
+        } else if state.unread.is_over() {
+            self.dispatch(&mut state);
         }
         result
     }
 
-    /// As [`Cell::apply`], for what leaves bytes for a peer: none if there is no room for them.
+    /// As [`Cell::apply`], for what leaves bytes for the peer of a context: none if there is no room for them.
     fn apply_sending(
         &self,
-        bytes: usize,
-        full: impl FnOnce(&mut Unread),
+        (context, bytes): (Key, usize),
+        full: impl FnOnce(&mut State),
         command: impl FnOnce(&mut Core<Peer>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        if !self.native {
-            let mut state = self.lock();
-            if !state.unread.has_room(bytes) {
-                full(&mut state.unread);
-                return Err(Refusal::Limit);
-            }
-            let result = command(&mut state.core);
-            if result.is_ok() {
-                state.unread.add(bytes);
-            }
-            return result;
+        if self.native {
+            return self.apply(command);
         }
-        self.apply(command)
+        let mut state = self.lock();
+        if !self.has_room(&mut state, context, bytes) {
+            full(&mut state);
+            return Err(Refusal::Limit);
+        }
+        let result = command(&mut state.core);
+        if result.is_ok() {
+            state.unread.add(bytes);
+        }
+        if state.unread.is_over() {
+            self.dispatch(&mut state);
+        }
+        result
+    }
+
+    /// Whether so many bytes may be left for the peer of a context. Where it seems that they may not, first everything
+    /// goes that can: what was sent in this turn was not withheld by anybody. Who reads is not to wait for who does not.
+    fn has_room(&self, state: &mut State, context: Key, bytes: usize) -> bool {
+        if state.unread.has_room(bytes) {
+            return true;
+        }
+        self.dispatch(state);
+        state.unread.has_room(bytes) || !state.is_crowded(context)
     }
 
     /// A result for which there is no room is a failure of its call: it cannot wait, as its task is over.
-    fn fitting(&self, ending: Ending) -> Ending {
+    fn fitting(&self, context: Key, ending: Ending) -> Ending {
         let Ending::Returned(value) = &ending else {
             return ending;
         };
@@ -201,12 +226,14 @@ impl Cell {
             return ending;
         }
         let mut state = self.lock();
-        if state.unread.has_room(value.len()) {
+        if self.has_room(&mut state, context, value.len()) {
             state.unread.add(value.len());
             return ending;
         }
         let text = format!(
-            "its result was not sent: {} bytes that this actor sent wait to be read, the most that may",
+            "its result was not sent: {} bytes that this actor sent wait to be read, and {} are the most that may \
+             (`HostBuilder::unread`, `--limit unread=`)",
+            state.unread.bytes(),
             state.unread.limit()
         );
         let kind = ErrorKind::Limit("unread".into());
@@ -226,6 +253,16 @@ impl Cell {
     /// Looks at the core without changing it.
     pub(crate) fn look<R>(&self, at: impl FnOnce(&Core<Peer>) -> R) -> R {
         at(&self.lock().core)
+    }
+
+    /// Begins a task, where they begin one by one; whether anybody still wants it.
+    pub(crate) fn begin(&self, context: Key) -> bool {
+        self.apply(|core| core.begin(context))
+    }
+
+    /// The host's own reason why a task cannot run. One that has begun is to finish as well.
+    pub(crate) fn refuse_task(&self, context: Key, kind: ErrorKind, message: String) {
+        self.with(|core| core.refuse_task(context, kind, message));
     }
 
     /// Feeds frames to the core and lets time pass; returns its events, and whether there are effects.
@@ -305,7 +342,7 @@ impl Cell {
         let core = state.core.next_deadline().unwrap_or(NO_DEADLINE);
         // Read and noted under one lock: a command that comes in between would otherwise wake nobody.
         state.asleep_until = core.min(self.wake_at.load(Ordering::Relaxed));
-        Some((state.asleep_until, state.crowded_peers()))
+        Some((state.asleep_until, state.unread.crowded_peers()))
     }
 
     /// What its turns run by, with these events.
@@ -324,7 +361,7 @@ impl Cell {
     /// out.
     pub(crate) fn is_still(&self) -> bool {
         let state = self.lock();
-        let asleep = state.asleep_until > 0 && !state.has_work() && state.deferred.is_empty();
+        let asleep = state.asleep_until > 0 && !state.has_work() && state.unread.is_empty();
         let is_timed = self.timer().is_some() || state.core.awaits_time();
         asleep && !is_timed && self.usage.running_since().is_none() && self.inbox.is_empty()
     }
@@ -416,23 +453,24 @@ impl Cell {
     pub(crate) fn flush_last(&self) {
         let mut state = self.lock();
         self.dispatch(&mut state);
-        for (to, _, delivery) in std::mem::take(&mut state.deferred) {
+        for (to, delivery) in state.unread.take_waiting() {
             to.push_last(delivery);
         }
     }
 
     fn dispatch(&self, state: &mut State) {
+        if !state.unread.is_empty() {
+            let State { core, unread, .. } = state;
+            unread.retry(|context, delivery| core.undeliverable(context, &delivery.frame));
+        }
         self.send_all(state);
-        let left = state.deferred.iter().map(|(.., delivery)| delivery.frame.payload_len());
-        for context in state.unread.settle(left.sum()) {
+        state.unread.sent();
+        for context in state.unread.take_told() {
             state.core.tell_room(context);
         }
     }
 
     fn send_all(&self, state: &mut State) {
-        if !state.deferred.is_empty() {
-            self.retry_deferred(state);
-        }
         while let Some(output) = state.core.poll_output() {
             match output {
                 Output::Send {
@@ -465,27 +503,17 @@ impl Cell {
         } else {
             (dest, frame)
         };
-        let data = frame.lane() == steading_proto::Lane::Data;
+        let data = frame.lane() == Lane::Data;
         let delivery = Delivery {
             from: self.inbox.clone(),
             dest,
             frame,
         };
-        if data && state.deferred.iter().any(|(peer, ..)| Arc::ptr_eq(peer, &to)) {
-            state.deferred.push_back((to, context, delivery));
+        if data && state.unread.is_crowded(&to) {
+            state.unread.defer(to, context, delivery);
             return;
         }
         state.push(to, context, delivery);
-    }
-
-    fn retry_deferred(&self, state: &mut State) {
-        for (to, context, delivery) in std::mem::take(&mut state.deferred) {
-            if state.deferred.iter().any(|(peer, ..)| Arc::ptr_eq(peer, &to)) {
-                state.deferred.push_back((to, context, delivery));
-                continue;
-            }
-            state.push(to, context, delivery);
-        }
     }
 
     /// Makes the next one of a child that has ended, out of what this actor has now.
@@ -533,17 +561,70 @@ impl Cell {
     /// The core cannot be trusted to end by its own rules: everybody who waits for this actor is told that it is gone,
     /// and nothing is waited for.
     pub(crate) fn abandon(self: &Arc<Self>, error: &BoxedError) {
-        self.inbox.close(&mut Vec::new());
+        let mut unheard = Vec::new();
+        self.inbox.close(&mut unheard);
+        catch_unwind(AssertUnwindSafe(|| self.send_decided())).ok();
         let words = AssertUnwindSafe(|| self.look(|core| core.last_words(error)));
         for (to, dest, frame) in catch_unwind(words).unwrap_or_default() {
-            let from = self.inbox.clone();
-            // Who has gone before needs no word.
-            to.push(Delivery { from, dest, frame }).ok();
+            self.say_last(&to, dest, frame);
+        }
+        for Delivery { from, frame, .. } in unheard {
+            // Of these the core knows nothing.
+            if let Frame::Start(start) = frame {
+                self.say_last(&from, Dest::Key(start.origin), Frame::Error(Box::new(error.clone())));
+            }
         }
         self.record_end(Some(error), Rung::Killed);
         self.retire();
     }
 }
+
+impl Cell {
+    /// What waits for room, and what the core had decided to send: how contexts ended of which it knows no more.
+    fn send_decided(&self) {
+        let mut state = self.lock();
+        for (to, delivery) in state.unread.take_waiting() {
+            to.push_last(delivery);
+        }
+        while let Some(output) = state.core.poll_output() {
+            match output {
+                Output::Send { to, dest, frame, .. } if !matches!(frame, Frame::Start(_)) => {
+                    self.say_last(&to, dest, frame);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn say_last(&self, to: &Peer, dest: Dest, frame: Frame) {
+        let from = self.inbox.clone();
+        let delivery = Delivery { from, dest, frame };
+        match delivery.frame.lane() {
+            Lane::Data => to.push_last(delivery),
+            // Who has gone before needs no word.
+            Lane::Control => drop(to.push(delivery)),
+        }
+    }
+
+    /// The arguments of a call, charged to its caller until they are with the code that it calls. Small ones are not
+    /// worth it: there are no more of them than contexts.
+    fn charged(&self, args: Vec<u8>) -> Result<Bytes, BoxedError> {
+        if self.native || args.len() < CHARGED {
+            return Ok(args.into());
+        }
+        let charged = Charged::new(args, &self.grants.account).map_err(|exceeded| {
+            let text = format!(
+                "what it passes to a call has no room: {}",
+                self.runtime.tell_exceeded(&exceeded)
+            );
+            BoxedError::new(ErrorKind::Limit(exceeded.kind().into()), self.inbox.id().clone(), text)
+        })?;
+        Ok(Bytes::from_owner(charged))
+    }
+}
+
+/// Bytes of arguments from which on they are charged.
+const CHARGED: usize = 1 << 10;
 
 /// Frames that are being handled. Those that were not when the host failed at one of them go back to the inbox:
 /// somebody waits for what becomes of each.
@@ -596,10 +677,10 @@ impl Boundary for Cell {
 
     fn open(&self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
         let endpoint = tracing::enabled!(tracing::Level::DEBUG).then(|| options.endpoint.clone());
-        let lent = self.lend(&options);
+        let (lent, args) = (self.lend(&options), self.charged(args));
         self.with(|core| {
             let opened = lent.and_then(|lent| {
-                let context = core.open(options, args)?;
+                let context = core.open(options, args?)?;
                 // Before anything of it is sent: the callee may look for it at once.
                 self.begin_lending(context, lent);
                 Ok(context)
@@ -619,11 +700,11 @@ impl Boundary for Cell {
     }
 
     fn started(&self, context: Key, value: Vec<u8>) -> Result<(), Refusal> {
-        self.apply_sending(value.len(), |_| {}, |core| core.started(context, value))
+        self.apply_sending((context, value.len()), |_| {}, |core| core.started(context, value))
     }
 
     fn finish(&self, context: Key, ending: Ending) -> Result<(), Refusal> {
-        let ending = self.fitting(ending);
+        let ending = self.fitting(context, ending);
         story::finished(self.inbox.id(), context, &ending);
         self.with(|core| core.finish(context, ending))
     }
@@ -645,8 +726,8 @@ impl Boundary for Cell {
     }
 
     fn send_batch(&self, context: Key, batch: &[u8]) -> Result<(), Refusal> {
-        let withhold = |unread: &mut Unread| unread.withhold(context);
-        let sent = self.apply_sending(batch.len(), withhold, |core| core.send_batch(context, batch));
+        let withhold = |state: &mut State| state.withhold(context, batch.len());
+        let sent = self.apply_sending((context, batch.len()), withhold, |core| core.send_batch(context, batch));
         if sent == Err(Refusal::Overrun) {
             self.with(|core| core.overrun(context));
         }

@@ -1,6 +1,7 @@
 //! Making a child ready: its code, its id, and what it is granted out of what its parent has.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
 use steading_proto::{Core, Endpoint};
@@ -8,7 +9,7 @@ use steading_types::{
     BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, GRANTED, Key, Level, Spec,
 };
 
-use super::account::{Account, Exceeded};
+use super::account::{Account, Exceeded, subtree_of};
 use super::cell::{Cell, new_inbox};
 use super::disk::Seats;
 use super::inbox::Peer;
@@ -16,7 +17,7 @@ use super::lent::{OnLoan, Until};
 use super::log::{drives_terminals, escape};
 use super::quota::Quota;
 use super::{Admitted, Launch, driver};
-use crate::capacity::{Capacity, Shortage};
+use crate::capacity::Shortage;
 use crate::config::{Stdio, Streams};
 use crate::limits::{CONTEXTS, LOG_RATE};
 
@@ -114,6 +115,7 @@ impl Prepared {
             .min(self.grants.children.map_or(usize::MAX, |most| most as usize));
         limits.contexts = self.grants.contexts;
         let core = Core::new(self.inbox.id().clone(), endpoints, self.parent, limits);
+        let core = core.one_by_one(self.code.runs_one_by_one());
         let cell = Cell::new(
             runtime.clone(),
             self.inbox,
@@ -205,7 +207,7 @@ impl Cell {
             components: self.components_of(spec)?,
             // An embedder may give a guest a better clock than guests have by default.
             clock: spec.clock.map_or(clock, |wanted| wanted.min(mine.clock)),
-            seed: spec.seed,
+            seed: spec.seed.or_else(|| self.next_seed()),
             children: spec.children.into_iter().chain(mine.children).min(),
             contexts: self.contexts_of(spec, is_native),
             log_rate: self.log_rate_of(spec, is_native),
@@ -214,6 +216,14 @@ impl Cell {
                 false => mine.seats.clone(),
             },
         })
+    }
+
+    /// Where the random numbers of a child begin: those of an actor with a seed are no better than its own, and all below
+    /// it are the same each time.
+    fn next_seed(&self) -> Option<u64> {
+        let mine = self.grants.seed?;
+        let child = self.seeded.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(mixed(mixed(mine).wrapping_add(child)))
     }
 
     /// An embedder's own actors bound themselves; no guest has more than its parent, nor than the hard maximum.
@@ -281,7 +291,7 @@ impl Cell {
         if budget == Budget::default() {
             return self.grants.account.clone();
         }
-        let owner = format!("{} with all below it", inbox.id());
+        let owner = subtree_of(inbox.id());
         Account::new(Some(self.grants.account.clone()), owner, budget)
     }
 
@@ -290,7 +300,8 @@ impl Cell {
         let by_budgets = account
             .admit()
             .map_err(|exceeded| self.refuse_beyond(spec, &exceeded))?;
-        let by_machine = code.capacity().map(Capacity::admit).transpose();
+        let by_machine = code.capacity().map(|(capacity, places)| capacity.admit(places));
+        let by_machine = by_machine.transpose();
         let refused = |short: Shortage| self.refuse(spec, ErrorKind::Limit(short.kind.into()), short.to_string());
         Ok(Admitted {
             _by_budgets: by_budgets,
@@ -431,6 +442,14 @@ fn quota_of(wanted: &Directory, above: Option<&Arc<Quota>>) -> Option<Arc<Quota>
         (None, None) => above.cloned(),
         (bytes, open) => Some(Quota::new(above.cloned(), &wanted.child_path, bytes, open)),
     }
+}
+
+/// Spreads what differs by little over all bits (splitmix64).
+fn mixed(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Bytes a name may have: it is in every line and every error that is about its actor.

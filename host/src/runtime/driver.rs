@@ -284,14 +284,18 @@ impl<B: Body> Driver<B> {
 
     /// A fault, with the turns it causes; the frame it comes before is handled after them.
     async fn suffer(&mut self, fault: Fault) {
-        let next = std::mem::take(&mut self.frames);
+        let mut next = std::mem::take(&mut self.frames);
         let now = self.cell.now();
         let mut calls = Vec::new();
         match fault {
             Fault::Kill => self.cell.with(|core| core.force()),
             Fault::Cancel(canceller) => self.cell.with(|core| core.cancel_actor_now(on_purpose(&canceller))),
             Fault::Expire => self.cell.expire(),
-            Fault::Panic => self.cell.break_on_purpose(),
+            Fault::Panic => {
+                // As with frames that are being handled.
+                self.cell.inbox.put_back(next.drain(..));
+                self.cell.break_on_purpose();
+            }
             Fault::Call(endpoint) => calls.extend(self.cell.call_out_of_nowhere(&endpoint)),
         }
         let (mut events, effects) = self.cell.absorb(&mut self.frames, now);

@@ -42,6 +42,11 @@ pub struct Totals {
     pub memory: u64,
     /// The most bytes of linear memory that one of them might have; 0 of native actors.
     pub memory_limit: u64,
+    /// The most bytes of memory that one of them with all below it has had, and might have; `None` if none of them has
+    /// a budget of its own.
+    pub budget_memory: Option<(u64, Option<u64>)>,
+    /// The most actors that one of them with all below it has been, and might be.
+    pub budget_actors: Option<(u64, Option<u64>)>,
     /// Bytes of log.
     pub log_bytes: u64,
     /// Lines of log that were dropped, since there were too many.
@@ -67,6 +72,8 @@ impl Totals {
             cpu: actor.cpu,
             memory: actor.memory,
             memory_limit: actor.memory_limit,
+            budget_memory: actor.budget.map(|budget| (budget.memory.most, budget.memory.limit)),
+            budget_actors: actor.budget.map(|budget| (budget.actors.most, budget.actors.limit)),
             log_bytes: actor.log_bytes,
             log_dropped_lines: actor.log_dropped_lines,
             log_dropped_bytes: actor.log_dropped_bytes,
@@ -87,6 +94,8 @@ impl Totals {
         self.contexts_limit = self.contexts_limit.max(more.contexts_limit);
         self.children_most = self.children_most.max(more.children_most);
         self.children_limit = self.children_limit.max(more.children_limit);
+        self.budget_memory = self.budget_memory.max(more.budget_memory);
+        self.budget_actors = self.budget_actors.max(more.budget_actors);
         self.log_bytes += more.log_bytes;
         self.log_dropped_lines += more.log_dropped_lines;
         self.log_dropped_bytes += more.log_dropped_bytes;

@@ -16,12 +16,13 @@ use steading_types::ActorId;
 use tokio::sync::Notify;
 
 use super::lent::Lending;
+use super::unread::FRAME;
 
 /// The way to an actor.
 pub(crate) type Peer = Arc<Inbox>;
 
-/// Bytes that may wait in the data lane (design 5).
-pub(crate) const INBOX_BYTES: usize = 4 << 20;
+/// Bytes that may wait in the data lane (design 5), and as many of calls that wait to be accepted.
+pub(crate) const INBOX_BYTES: usize = steading_proto::Limits::DEFAULT.waiting;
 
 /// A frame on its way.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ pub(crate) struct Inbox {
 struct Queue {
     control: VecDeque<Delivery>,
     data: VecDeque<Delivery>,
+    /// Of these, with [`FRAME`] for each.
     data_bytes: usize,
     /// Of the `Start`s among the control frames: they are not bounded by what exists already.
     start_bytes: usize,
@@ -97,17 +99,17 @@ impl Inbox {
                     if queue.start_bytes > INBOX_BYTES {
                         return Err(Rejected::Overloaded);
                     }
-                    queue.start_bytes += start_bytes(start);
+                    queue.start_bytes += start.cost();
                 }
                 queue.control.push_back(delivery);
             }
             Lane::Data => {
-                let len = delivery.frame.payload_len();
-                if queue.data_bytes > 0 && queue.data_bytes + len > INBOX_BYTES {
+                let bytes = delivery.frame.payload_len() + FRAME;
+                if queue.data_bytes > 0 && queue.data_bytes + bytes > INBOX_BYTES {
                     queue.crowded = true;
                     return Err(Rejected::Full(delivery));
                 }
-                queue.data_bytes += len;
+                queue.data_bytes += bytes;
                 queue.data.push_back(delivery);
             }
         }
@@ -123,7 +125,7 @@ impl Inbox {
         if queue.closed {
             return;
         }
-        queue.data_bytes += delivery.frame.payload_len();
+        queue.data_bytes += delivery.frame.payload_len() + FRAME;
         queue.data.push_back(delivery);
         drop(queue);
         self.reader.wake();
@@ -144,7 +146,7 @@ impl Inbox {
     /// Bytes of payloads that wait to be read.
     pub(crate) fn bytes(&self) -> u64 {
         let queue = self.lock();
-        (queue.data_bytes + queue.start_bytes) as u64
+        (queue.data_bytes - queue.data.len() * FRAME + queue.start_bytes) as u64
     }
 
     /// Looks at every call that waits to be accepted.
@@ -189,8 +191,8 @@ impl Inbox {
         let next = queue.control.pop_front().or_else(|| queue.data.pop_front());
         if let Some(Delivery { frame, .. }) = &next {
             match (frame.lane(), frame) {
-                (Lane::Data, _) => queue.data_bytes -= frame.payload_len(),
-                (Lane::Control, Frame::Start(start)) => queue.start_bytes -= start_bytes(start),
+                (Lane::Data, _) => queue.data_bytes -= frame.payload_len() + FRAME,
+                (Lane::Control, Frame::Start(start)) => queue.start_bytes -= start.cost(),
                 (Lane::Control, _) => {}
             }
         }
@@ -207,12 +209,12 @@ impl Inbox {
         let (control, data): (Vec<_>, Vec<_>) = frames.partition(|delivery| delivery.frame.lane() == Lane::Control);
         for delivery in control.into_iter().rev() {
             if let Frame::Start(start) = &delivery.frame {
-                queue.start_bytes += start_bytes(start);
+                queue.start_bytes += start.cost();
             }
             queue.control.push_front(delivery);
         }
         for delivery in data.into_iter().rev() {
-            queue.data_bytes += delivery.frame.payload_len();
+            queue.data_bytes += delivery.frame.payload_len() + FRAME;
             queue.data.push_front(delivery);
         }
     }
@@ -260,11 +262,6 @@ impl Inbox {
         }
         notified.await;
     }
-}
-
-/// What a call that waits to be accepted counts.
-fn start_bytes(start: &steading_proto::frame::Start) -> usize {
-    start.args.len() + size_of::<steading_proto::frame::Start>()
 }
 
 impl fmt::Debug for Inbox {

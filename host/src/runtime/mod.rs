@@ -43,6 +43,7 @@ use crate::capacity::{Capacity, Place};
 use crate::clock::Clock;
 use crate::config::Deadlocks;
 use account::{Account, Admission, Exceeded};
+pub use account::{BudgetStatus, Use};
 use cell::Cell;
 pub use history::Totals;
 use inbox::Delivery;
@@ -59,9 +60,13 @@ pub(crate) trait Launch: Send + Sync + fmt::Debug {
     fn description(&self) -> &Description;
     /// Whether it is Rust of the embedder, running outside turns.
     fn is_native(&self) -> bool;
-    /// Where its actors need a place each; `None` if they take nothing of the machine worth counting.
-    fn capacity(&self) -> Option<&Arc<Capacity>> {
+    /// Where its actors need places, and how many each; `None` if they take nothing of the machine worth counting.
+    fn capacity(&self) -> Option<(&Arc<Capacity>, u32)> {
         None
+    }
+    /// Whether it runs one task at a time, each of which says when it begins.
+    fn runs_one_by_one(&self) -> bool {
+        false
     }
     /// Drives an actor with this code from its first moment to its last.
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>>;

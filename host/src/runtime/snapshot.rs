@@ -12,6 +12,7 @@ use std::time::Duration;
 use steading_proto::{ContextStatus as Facts, Part, Status};
 use steading_types::{ActorId, EndpointKind, Key, Uuid};
 
+use super::account::BudgetStatus;
 use super::cell::Cell;
 use super::inbox::Peer;
 use super::waits::{self, Wait};
@@ -69,6 +70,8 @@ pub struct ActorStatus {
     pub memory: u64,
     /// Bytes of linear memory it may have; 0 of native actors.
     pub memory_limit: u64,
+    /// What it and all below it use together, if it has a budget of its own.
+    pub budget: Option<BudgetStatus>,
     /// Turns it has begun and ended.
     pub turns: u64,
     /// Time that its turns have had a thread. Of a native actor, whose tasks run outside turns, only what
@@ -155,6 +158,7 @@ impl ActorStatus {
             children_limit: 0,
             memory: 0,
             memory_limit: 0,
+            budget: None,
             turns: 0,
             cpu: Duration::ZERO,
             running: None,
@@ -285,6 +289,7 @@ impl<'a> Seen<'a> {
             children_limit: status.children_most.1 as u64,
             memory: cell.usage.memory(),
             memory_limit: if is_guest { cell.grants.memory } else { 0 },
+            budget: cell.grants.account.status_for(cell.inbox.id()),
             turns: cell.usage.turns(),
             cpu: Duration::from_nanos(cell.usage.cpu()),
             running: cell.usage.running_since().map(since),

@@ -63,13 +63,11 @@ fn what_is_asked_of_the_machine_is_bounded() {
             attack("random").number((64 << 10) + 1).limit("random", "65536"),
             attack("random").number(64 << 20).limit("random", "65536"),
             attack("random_loop").returns("random"),
-            attack("timers").limit("resources", ""),
+            attack("timers").limit("resources", "1024 files, streams and timers"),
             attack("outputs").limit("resources", ""),
             attack("sleeps").returns("asleep"),
             attack("wide_poll").number(1_000).returns("1000 ready"),
-            attack("wide_poll")
-                .number(10_000)
-                .limit("handles", "handle limit exceeded"),
+            attack("wide_poll").number(10_000).limit("handles", "4096 handles"),
             attack("wide_poll").number(4_000_000).limit("hostcall", ""),
             attack("long_poll").ends(Rung::Killed),
             attack("empty_poll").dies(refused, "empty poll list"),

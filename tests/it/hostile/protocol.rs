@@ -13,6 +13,10 @@ fn what_an_actor_can_open_is_counted() {
             attack("contexts").returns("and then limit(contexts)"),
             attack("open_and_cancel").returns("refused at times"),
             attack("large_arguments").room(192).returns("64 and then limit(turn)"),
+            attack("hoard")
+                .number(900)
+                .room(48)
+                .returns("with limit inbox reached in peer@"),
             attack("flood").returns("64 taken"),
             attack("spawn_bomb").returns("64 and then limit children reached"),
         ],

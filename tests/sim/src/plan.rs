@@ -213,6 +213,7 @@ fn limits(rng: &mut Rng, crowded: bool, sluggish: bool) -> Limits {
                 bytes: 200,
             },
         ]),
+        waiting: Limits::DEFAULT.waiting,
         payload: rng.pick(&[1 << 20, 4096, 64]),
         batch: rng.pick(&[128 << 10, 256]),
         start_timeout: ms(if sluggish { &[700, 20, 2] } else { &[10_000, 700, 20] }, rng),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steading_proto::circle::{Still, Task, circle, other_end, retain_stuck};
+use steading_proto::circle::{Link, Still, Task, circle, other_end, retain_stuck};
 use steading_proto::{ContextStatus, Part};
 use steading_sim::rng::Rng;
 use steading_types::{ActorId, EndpointKind, Key, Uuid};
@@ -276,6 +276,33 @@ fn all_circles(seed: u64) -> Vec<usize> {
     }
     assert!(!graph.has_circle(&expected), "seed {seed}: one was not found");
     lengths
+}
+
+/// Whom it was told of is not told again, and hides nobody.
+#[test]
+fn a_circle_beside_one_that_is_known_is_found() {
+    for order in [[0, 2], [2, 0]] {
+        let mut graph = Graph::default();
+        let mut rng = Rng::new(1);
+        for actor in 0..3 {
+            graph.contexts.push(Vec::new());
+            graph.others.push(Vec::new());
+            graph.is_still.push(true);
+            graph.task(&mut rng, actor);
+        }
+        let tasks = graph.tasks.clone();
+        for end in order {
+            graph.call(tasks[1], tasks[end]);
+            graph.call(tasks[end], tasks[1]);
+        }
+        let stuck = graph.still();
+        for end in order {
+            let is_wanted = |links: &[Link<'_>]| links.iter().any(|(actor, _)| *actor == uuid(end));
+            let links = circle(&stuck, is_wanted).expect("there is one with each of them");
+            assert_eq!(links.len(), 2, "{links:?}");
+        }
+        assert!(circle(&stuck, |_| false).is_none(), "it comes to an end");
+    }
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl<P: Clone> Core<P> {
         else {
             return;
         };
+        self.waiting += start.cost();
         self.tell(Event::Start(steading_types::Start {
             context: key,
             endpoint: endpoint as u32,
@@ -84,7 +85,7 @@ impl<P: Clone> Core<P> {
         let mut context = Context::new(
             Some(from.clone()),
             start.caller.clone(),
-            Side::Callee(Callee::new(endpoint)),
+            Side::Callee(Callee::new(endpoint, self.first_state())),
             start.window,
             (self.next_serial(), self.now),
         );
@@ -99,6 +100,26 @@ impl<P: Clone> Core<P> {
         self.origins.insert((start.caller.uuid, start.origin), key);
         self.arm(key);
         Ok(key)
+    }
+
+    fn first_state(&self) -> CalleeState {
+        match self.one_by_one {
+            true => CalleeState::Waiting,
+            false => CalleeState::Running { started: false },
+        }
+    }
+
+    /// Begins the task of this context, in an actor whose tasks begin one by one. `false` if nobody wants it any more:
+    /// it has been cancelled while it waited, and that was its end.
+    pub fn begin(&mut self, key: Key) -> bool {
+        let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) else {
+            return false;
+        };
+        let waits = matches!(callee.state, CalleeState::Waiting);
+        if waits {
+            callee.state = CalleeState::Running { started: false };
+        }
+        waits
     }
 
     /// Whether a `Start` may be accepted; the index of its endpoint. A refused open leaves no state (I10).
@@ -125,6 +146,14 @@ impl<P: Clone> Core<P> {
         if self.contexts.len() >= self.limits.contexts && !mutant!(self, LimitIgnored) {
             let text = format!("actor {} serves {} contexts, its limit", self.me, self.limits.contexts);
             return Err(self.error(ErrorKind::Limit("contexts".into()), text));
+        }
+        // What is alone is taken however large it is: that has a limit of its own.
+        if self.waiting > self.limits.waiting {
+            let text = format!(
+                "too many calls wait at actor {}: it has {} bytes of them, and takes no more until it has begun to serve them",
+                self.me, self.waiting
+            );
+            return Err(self.error(ErrorKind::Limit("inbox".into()), text));
         }
         Ok(index)
     }
@@ -192,8 +221,10 @@ impl<P: Clone> Core<P> {
     pub fn finish(&mut self, key: Key, ending: Ending) -> Result<(), Refusal> {
         let context = self.contexts.get_mut(key).ok_or(Refusal::UnknownKey)?;
         let callee = context.as_callee().ok_or(Refusal::WrongSide)?;
-        let CalleeState::Running { started } = callee.state else {
-            return Err(Refusal::Ended);
+        let started = match callee.state {
+            CalleeState::Waiting => false,
+            CalleeState::Running { started } => started,
+            CalleeState::Finishing(_) => return Err(Refusal::Ended),
         };
         let terminal = self.terminal(key, ending, started);
         let Some(callee) = self.contexts.get_mut(key).and_then(Context::as_callee) else {
@@ -369,9 +400,12 @@ impl<P: Clone> Core<P> {
             return;
         }
         context.cancel = Some(cancellation.clone());
-        let Some(callee) = context.as_callee().filter(|callee| callee.is_running()) else {
-            return;
-        };
+        let Some(callee) = context.as_callee() else { return };
+        match callee.state {
+            CalleeState::Waiting => return self.cancel_waiting(key, cancellation),
+            CalleeState::Finishing(_) => return,
+            CalleeState::Running { .. } => {}
+        }
         callee.patience = Patience::Lasting { latest };
         context.cancel_due = due;
         self.tell(Event::Cancel {
@@ -381,6 +415,24 @@ impl<P: Clone> Core<P> {
         if !mutant!(self, GraceTimerLost) {
             self.arm(key);
         }
+    }
+
+    /// Nothing of the task has run, so there is nothing to wait for: a grace that ran out while others had their turn
+    /// would end these instead.
+    fn cancel_waiting(&mut self, key: Key, cancellation: Cancellation) {
+        self.tell(Event::Cancel {
+            context: key,
+            cancellation,
+        });
+        // It is there, and has not finished.
+        self.finish(key, Ending::Cancelled).ok();
+    }
+
+    /// The host's own reason why a task cannot run, or go on. One that waits is over with it; one that runs is
+    /// cancelled, and says it with its last word.
+    pub fn refuse_task(&mut self, key: Key, kind: ErrorKind, message: String) {
+        let error = self.error(kind, message);
+        self.break_off(key, error);
     }
 
     /// The caller gave up this context: an overrun, a payload it cannot read, a lost link.

@@ -19,7 +19,8 @@ impl<P: Clone> Core<P> {
     /// `InvalidOperation` for this very actor, `LinkClosed` for one that is gone, `Limit` for too many
     /// contexts or too large arguments, `NoSuchEndpoint` for a name no endpoint can have, `Cancelled` while this actor is ending, `InvalidOperation` for a
     /// parent that is no running task. No state is left.
-    pub fn open(&mut self, options: OpenOptions, args: Vec<u8>) -> Result<Key, BoxedError> {
+    pub fn open(&mut self, options: OpenOptions, args: impl Into<Bytes>) -> Result<Key, BoxedError> {
+        let args = args.into();
         let (peer, peer_id) = self.open_target(&options, args.len())?;
         let deadline = self.inherited_deadline(&options);
         let until = self
@@ -61,7 +62,7 @@ impl<P: Clone> Core<P> {
                 },
                 bytes: options.window.bytes.min(self.limits.window.bytes),
             },
-            args: args.into(),
+            args,
         };
         self.send(peer, Dest::Actor, Frame::Start(Box::new(start)), key);
         Ok(key)

@@ -5,7 +5,8 @@
 //!             │                     │                    │      Return, Error, CancelAck,
 //!             └─────────────────────┴────────────────────┴────► time-outs, undeliverable ──► Ended
 //!
-//! callee   Running{started: no} ──started()──► Running{started: yes}
+//! callee   Waiting ──begin()──► Running{started: no}: only where tasks begin one by one
+//!          Running{started: no} ──started()──► Running{started: yes}
 //!             │                                  │      finish()
 //!             └──────────────────────────────────┴────► Finishing ──all it owns is over──► gone
 //! ```
@@ -86,10 +87,10 @@ pub(crate) struct Callee {
 }
 
 impl Callee {
-    pub(crate) fn new(endpoint: usize) -> Self {
+    pub(crate) fn new(endpoint: usize, state: CalleeState) -> Self {
         Self {
             endpoint: Some(endpoint),
-            state: CalleeState::Running { started: false },
+            state,
             ack: None,
             caller_gone: false,
             patience: Patience::Lasting { latest: NEVER },
@@ -124,7 +125,11 @@ pub(crate) enum Patience {
 
 #[derive(Debug)]
 pub(crate) enum CalleeState {
-    Running { started: bool },
+    /// Its turn has not come: nothing of it runs that would have to hear of a cancel.
+    Waiting,
+    Running {
+        started: bool,
+    },
     Finishing(Box<Frame>),
 }
 

@@ -121,6 +121,8 @@ pub struct Core<P> {
     me: ActorId,
     endpoints: Vec<Endpoint>,
     limits: Limits,
+    /// Whether its tasks begin one by one, each when the shell says so.
+    one_by_one: bool,
     parent: Option<(P, Key)>,
     contexts: Slab<Context<P>>,
     /// Callee contexts by what their callers call them.
@@ -144,6 +146,8 @@ pub struct Core<P> {
     relays: Relays,
     outputs: VecDeque<Output<P>>,
     events: Vec<Event>,
+    /// Bytes of the calls among these.
+    waiting: usize,
     dropped: Dropped,
     #[cfg(feature = "mutants")]
     mutant: Option<crate::mutant::Mutant>,
@@ -157,6 +161,7 @@ impl<P: Clone> Core<P> {
             me,
             endpoints,
             limits,
+            one_by_one: false,
             parent,
             contexts: Slab::new(),
             origins: BTreeMap::new(),
@@ -174,10 +179,16 @@ impl<P: Clone> Core<P> {
             relays: Relays::default(),
             outputs: VecDeque::new(),
             events: Vec::new(),
+            waiting: 0,
             dropped: Dropped::default(),
             #[cfg(feature = "mutants")]
             mutant: None,
         }
+    }
+
+    /// The same core for code that runs one task at a time: each waits until [`Core::begin`].
+    pub fn one_by_one(self, one_by_one: bool) -> Self {
+        Self { one_by_one, ..self }
     }
 
     /// The same core with one thing broken: what the simulator must find.
@@ -216,6 +227,11 @@ impl<P: Clone> Core<P> {
         self.contexts.len() + self.portals.len() + self.nurseries.len() + self.origins.len() + self.outputs.len() == 0
     }
 
+    /// The way to the other end of a context, if there is such a context, and it has another end.
+    pub fn peer_of(&self, key: Key) -> Option<&P> {
+        self.contexts.get(key)?.peer.as_ref()
+    }
+
     /// The next thing to perform.
     pub fn poll_output(&mut self) -> Option<Output<P>> {
         self.outputs.pop_front()
@@ -228,6 +244,7 @@ impl<P: Clone> Core<P> {
 
     /// What to tell the actor's tasks, in this order.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.waiting = 0;
         std::mem::take(&mut self.events)
     }
 

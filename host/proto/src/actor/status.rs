@@ -160,6 +160,7 @@ fn state<P>(context: &Context<P>) -> &'static str {
             CallerState::Ended => "ended",
         },
         Side::Callee(callee) => match callee.state {
+            CalleeState::Waiting => "waiting",
             CalleeState::Running { started: false } => "syncing",
             CalleeState::Running { started: true } => stream_state(context),
             CalleeState::Finishing(_) => "finishing",

@@ -138,7 +138,7 @@ impl<P: Clone> Core<P> {
 
     /// Ends a context by a fault found on this side: the caller says so to the callee and waits for its
     /// end; the callee's task is cancelled, and says it with its last word.
-    fn break_off(&mut self, key: Key, mut error: BoxedError) {
+    pub(super) fn break_off(&mut self, key: Key, mut error: BoxedError) {
         let cancellation = self.cancellation(Some(error.message.clone()), Cause::Requested);
         let Some(context) = self.contexts.get_mut(key) else {
             return;

@@ -179,6 +179,41 @@ fn contexts_have_a_limit_on_both_sides() {
     assert_eq!(error.kind, ErrorKind::Limit("contexts".into()));
 }
 
+/// What was accepted waits for the actor's turn, and that may be a long one.
+#[test]
+fn calls_that_wait_for_a_turn_have_a_limit_in_bytes() {
+    let narrow = Limits {
+        waiting: 3000,
+        ..Limits::DEFAULT
+    };
+    let mut w = World::new(Wire::Direct, Limits::DEFAULT);
+    let nursery = w.nursery_of(ROOT);
+    w.limits = narrow;
+    let callee = w.spawn(ROOT, nursery, "narrow").expect("admitted");
+    w.drive();
+    let calls = [2000, 2000, 0].map(|bytes| {
+        let options = w.options(ROOT, callee, "scan");
+        w.core(ROOT).open(options, vec![0; bytes]).expect("the caller has room")
+    });
+    w.flush();
+    // Nobody looks at the callee's events in between.
+    calls
+        .iter()
+        .for_each(|_| assert!(w.deliver(ROOT, callee, Lane::Control)));
+    w.drive();
+    assert_eq!(w.outcome(ROOT, calls[1]), None, "it came when there was room");
+    let error = w.failure(ROOT, calls[2]);
+    assert_eq!(error.kind, ErrorKind::Limit("inbox".into()));
+    assert!(
+        error.message.contains("too many calls wait at actor narrow@"),
+        "{error}"
+    );
+    w.drive();
+    let next = w.open(ROOT, callee, "scan");
+    w.drive();
+    assert_eq!(w.outcome(ROOT, next), None, "its turn has come");
+}
+
 #[test]
 fn payloads_have_a_limit_everywhere() {
     let limit = Limits::DEFAULT.payload;

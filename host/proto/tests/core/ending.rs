@@ -1,7 +1,7 @@
 //! Semantics 10: how an actor ends, and who is told what.
 
 use bytes::Bytes;
-use steading_proto::Stage;
+use steading_proto::{Dest, Frame, Stage};
 use steading_types::{BoxedError, Cancellation, Cause, Ending, ErrorKind, Refusal, Rung};
 
 use crate::world::{CHILD, Guest, MS, ROOT, World, both};
@@ -404,5 +404,20 @@ fn the_death_of_a_caller_reaches_every_task_it_waited_for() {
         }
         w.drive();
         w.assert_quiescent();
+    });
+}
+
+/// What a callee calls the context is known when it has accepted: until then it goes by what its caller calls it.
+#[test]
+fn the_last_words_of_a_caller_reach_callees_that_have_not_accepted_yet() {
+    both(|mut w| {
+        let caller = w.open(ROOT, CHILD, "scan");
+        let me = w.id(ROOT);
+        let error = BoxedError::new(ErrorKind::Internal, me.clone(), "broken");
+        let words = w.core(ROOT).last_words(&error);
+        let is_cancel = |(to, dest, frame): &(usize, Dest, Frame)| {
+            *to == CHILD && *dest == Dest::Origin(me.uuid, caller) && matches!(frame, Frame::Cancel { .. })
+        };
+        assert!(words.iter().any(is_cancel), "{words:?}");
     });
 }

@@ -14,3 +14,4 @@ mod nursery;
 mod status;
 mod stream;
 mod supervision;
+mod waiting;

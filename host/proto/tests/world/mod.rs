@@ -75,6 +75,8 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     /// What [`World::spawn`] gives new actors.
     pub(crate) guest: Guest,
+    /// Whether the tasks of new actors begin one by one.
+    pub(crate) one_by_one: bool,
     wire: Wire,
     links: BTreeMap<(usize, usize), Link>,
     portals: BTreeMap<(usize, usize), PortalKey>,
@@ -129,6 +131,7 @@ impl World {
             now: 0,
             limits,
             guest: Guest::Silent,
+            one_by_one: false,
             wire,
             links: BTreeMap::new(),
             portals: BTreeMap::new(),
@@ -161,7 +164,7 @@ impl World {
 
     fn add(&mut self, id: ActorId, parent: Option<(usize, PortalKey)>) {
         self.actors.push(Actor {
-            core: Core::new(id, endpoints(), parent, self.limits),
+            core: Core::new(id, endpoints(), parent, self.limits).one_by_one(self.one_by_one),
             log: Vec::new(),
             guest: self.guest,
             children: Vec::new(),

@@ -25,9 +25,18 @@ pub(super) struct Budget {
 #[derive(Clone, Debug)]
 pub(super) enum Refused {
     /// More of this than the store may have.
-    Own(&'static str),
+    Own(Own),
     /// More than a budget above it has left.
     Shared(Exceeded),
+}
+
+/// What there is a bound on for the store alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// So many bytes of linear memory were in use, and so many are the most.
+    Memory { used: usize, limit: usize },
+    /// So many table elements, likewise.
+    Table { used: usize, limit: usize },
 }
 
 impl Budget {
@@ -56,13 +65,6 @@ impl Budget {
         self.refused.as_ref()
     }
 
-    fn note(&mut self, granted: bool, what: &'static str) -> wasmtime::Result<bool> {
-        if !granted {
-            self.refused = Some(Refused::Own(what));
-        }
-        Ok(granted)
-    }
-
     /// Whether the budgets above have room for these bytes too.
     fn charge(&mut self, bytes: usize) -> bool {
         let charged = self.account.as_ref().map(|account| account.take_memory(bytes as u64));
@@ -88,7 +90,9 @@ impl ResourceLimiter for Budget {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.memory.used;
         if !self.memory.grow(current, desired, maximum) {
-            return self.note(false, "memory");
+            let limit = self.memory.limit;
+            self.refused = Some(Refused::Own(Own::Memory { used, limit }));
+            return Ok(false);
         }
         if !self.charge(self.memory.used - used) {
             self.memory.used = used;
@@ -98,8 +102,12 @@ impl ResourceLimiter for Budget {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let (used, limit) = (self.table.used, self.table.limit);
         let granted = self.table.grow(current, desired, maximum);
-        self.note(granted, "table")
+        if !granted {
+            self.refused = Some(Refused::Own(Own::Table { used, limit }));
+        }
+        Ok(granted)
     }
 
     fn instances(&self) -> usize {
@@ -167,7 +175,10 @@ mod tests {
     fn a_refusal_is_remembered_until_the_next_turn() {
         let mut budget = Budget::new(100, 10, None);
         assert!(!budget.table_growing(0, 11, None).unwrap());
-        assert!(matches!(budget.refused(), Some(Refused::Own("table"))));
+        assert!(matches!(
+            budget.refused(),
+            Some(Refused::Own(Own::Table { used: 0, limit: 10 }))
+        ));
         budget.begin_turn();
         assert!(budget.refused().is_none());
     }

@@ -8,7 +8,7 @@ use steading_types::Description;
 
 use super::access::Access;
 use super::bindings::exports::GuestPre;
-use super::cache::Cache;
+use super::cache::{Cache, Entry};
 use super::compile::{Refusal, Turn};
 use super::engine::Engine;
 use super::error::LoadError;
@@ -18,7 +18,7 @@ use super::nobody::Nobody;
 use super::scan::{self, Kind};
 use super::stopped::KillSwitch;
 use super::view::State;
-use super::{description, limits, linker};
+use super::{description, limits, linker, pool};
 use crate::capability::Want;
 use crate::runtime::driver::Stopped;
 
@@ -36,6 +36,7 @@ struct Inner {
     unknown: Vec<String>,
     description: Description,
     is_cached: bool,
+    places: u32,
 }
 
 /// How instances of it are made.
@@ -45,6 +46,15 @@ pub(super) enum Shape {
     Actor(GuestPre<State>),
     /// It has functions, and knows nothing of us.
     Foreign(Foreign),
+}
+
+impl Shape {
+    fn component(&self) -> &wasmtime::component::Component {
+        match self {
+            Self::Actor(pre) => pre.instance_pre().component(),
+            Self::Foreign(foreign) => foreign.pre.component(),
+        }
+    }
 }
 
 /// What becomes of a component that asks for interfaces this host does not have.
@@ -105,6 +115,11 @@ impl Component {
         self.0.is_cached
     }
 
+    /// How many places of the pool each instance of it takes.
+    pub(super) fn places(&self) -> u32 {
+        self.0.places
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.0.engine
     }
@@ -141,6 +156,7 @@ impl Component {
         } = loaded;
         let unknown = linker::unknown(&imports);
         let (engine, name, size) = (engine.clone(), name.to_string(), bytes.len());
+        let places = pool::places(shape.component());
         Ok(Self(Arc::new(Inner {
             engine,
             shape,
@@ -151,6 +167,7 @@ impl Component {
             unknown,
             description,
             is_cached,
+            places,
         })))
     }
 }
@@ -180,29 +197,45 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// What the cache has; anything odd about it counts as nothing. An error if it remembers a refusal.
+    /// What the cache has; anything odd about it counts as nothing. An error if it remembers a refusal, or code of
+    /// which nothing can be made.
     fn remembered(self) -> Result<Option<Loaded>, LoadError> {
         let Some(cache) = self.engine.cache() else {
             return Ok(None);
         };
-        let Some((component, description)) = self.entry(cache) else {
+        let Some((component, entry)) = self.entry(cache) else {
             return self.refusal(cache).map_or(Ok(None), Err);
         };
-        let Linkage { shape, imports, .. } = link(self.engine, &component, self.file, self.unknown)?;
-        Ok(Some(Loaded {
-            shape,
-            imports,
-            description,
-            is_cached: true,
-        }))
+        let linkage = link(self.engine, &component, self.file, self.unknown)?;
+        let described = match entry.description() {
+            UNDESCRIBED => None,
+            bytes => description::decode(bytes),
+        };
+        let description = match described {
+            Some(description) => description,
+            None => {
+                let description = self.describe(&linkage)?;
+                cache.store(self.key, &description::encode(&description), entry.code());
+                description
+            }
+        };
+        Ok(Some(linkage.loaded(description, true)))
     }
 
-    fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Description)> {
+    fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Entry)> {
         let entry = cache.load(self.key)?;
-        let description = description::decode(entry.description())?;
-        let component = deserialize(self.engine, entry.code())
-            .inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
-        Some((component.ok()?, description))
+        let is_whole = entry.description() == UNDESCRIBED || description::decode(entry.description()).is_some();
+        let component = is_whole.then(|| deserialize(self.engine, entry.code()))?;
+        let component =
+            component.inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
+        Some((component.ok()?, entry))
+    }
+
+    fn describe(self, linkage: &Linkage) -> Result<Description, LoadError> {
+        match &linkage.shape {
+            Shape::Actor(pre) => describe(self.engine, pre, self.file),
+            Shape::Foreign(_) => Ok(linkage.exports.clone()),
+        }
     }
 
     fn refusal(self, cache: &Cache) -> Option<LoadError> {
@@ -239,24 +272,18 @@ impl Source<'_> {
         let code = verdict.map_err(|refusal| self.refused(refusal))?;
         // It may be valid and beyond what this host's pool has room for, which is not remembered.
         let component = deserialize(self.engine, &code).map_err(|error| Refusal::invalid(&error).of(self.file))?;
-        let Linkage {
-            shape,
-            imports,
-            exports,
-        } = link(self.engine, &component, self.file, self.unknown)?;
-        let description = match &shape {
-            Shape::Actor(pre) => describe(self.engine, pre, self.file)?,
-            Shape::Foreign(_) => exports,
-        };
+        let made = link(self.engine, &component, self.file, self.unknown)
+            .and_then(|linkage| Ok((self.describe(&linkage)?, linkage)));
+        // Whatever is said of it now, it is not to be compiled again to hear that.
+        let described = made
+            .as_ref()
+            .ok()
+            .map(|(description, _)| description::encode(description));
         if let Some(cache) = self.engine.cache() {
-            cache.store(self.key, &description::encode(&description), &code);
+            cache.store(self.key, described.as_deref().unwrap_or(UNDESCRIBED), &code);
         }
-        Ok(Loaded {
-            shape,
-            imports,
-            description,
-            is_cached: false,
-        })
+        let (description, linkage) = made?;
+        Ok(linkage.loaded(description, false))
     }
 
     fn refused(self, refusal: Refusal) -> LoadError {
@@ -277,12 +304,26 @@ fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<wasmtime::compo
     }
 }
 
+/// In the place of a description, of a component that has none yet: it does not fit this host, or has not answered.
+const UNDESCRIBED: &[u8] = &[];
+
 /// A component with what it imports.
 struct Linkage {
     shape: Shape,
     imports: Vec<String>,
     /// What a foreign one offers; an actor says it itself.
     exports: Description,
+}
+
+impl Linkage {
+    fn loaded(self, description: Description, is_cached: bool) -> Loaded {
+        Loaded {
+            shape: self.shape,
+            imports: self.imports,
+            description,
+            is_cached,
+        }
+    }
 }
 
 fn link(
@@ -304,7 +345,12 @@ fn link(
         None => None,
         Some(missing) => {
             let is_ours = imports.iter().any(|import| linker::is_for_turns(import));
-            let functions = Foreign::functions(component).filter(|_| !is_ours);
+            let functions = match is_ours {
+                true => None,
+                false => {
+                    Foreign::functions(component).map_err(|detail| LoadError::Mismatch { name: name(), detail })?
+                }
+            };
             Some(functions.ok_or_else(|| LoadError::NotAnActor { name: name(), missing })?)
         }
     };

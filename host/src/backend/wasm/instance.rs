@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use steading_types::{Boundary, Description, ErrorKind, Event};
 use wasmtime::Store;
-use wasmtime::component::{InstancePre, ResourceTable, Val};
+use wasmtime::component::{InstancePre, ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use super::access::{Access, PreopenedDir};
@@ -111,7 +111,8 @@ impl Linked for GuestPre<State> {
 
 impl Linked for InstancePre<State> {
     type Exports = wasmtime::component::Instance;
-    const FUEL: usize = limits::HOSTCALL + limits::VALUES * size_of::<Val>();
+    // Each of its functions has its own while it runs.
+    const FUEL: usize = limits::HOSTCALL;
 
     async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Self::Exports> {
         self.instantiate_async(store).await

@@ -46,8 +46,12 @@ impl Launch for WasmCode {
         false
     }
 
-    fn capacity(&self) -> Option<&Arc<Capacity>> {
-        Some(self.engine.capacity())
+    fn capacity(&self) -> Option<(&Arc<Capacity>, u32)> {
+        Some((self.engine.capacity(), self.component.places()))
+    }
+
+    fn runs_one_by_one(&self) -> bool {
+        matches!(self.component.shape(), Shape::Foreign(_))
     }
 
     fn launch(&self, cell: Arc<Cell>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -69,7 +73,8 @@ impl Launch for WasmCode {
                 Box::pin(drive(cell, interrupter, Box::pin(body)))
             }
             Shape::Foreign(foreign) => {
-                let body = |instance, boundary| ForeignBody::new(instance, foreign.functions, boundary);
+                let host = cell.clone();
+                let body = |instance, boundary| ForeignBody::new(instance, foreign.functions, (host, boundary));
                 Box::pin(drive(cell, interrupter, Box::pin(start.body(foreign.pre, body))))
             }
         }

@@ -61,6 +61,16 @@ pub(crate) const LINE: usize = 8 << 10;
 pub(crate) const BACKTRACE_FRAMES: usize = 16;
 /// Values in the arguments or the result of a foreign function: each takes tens of bytes on the host's side.
 pub(crate) const VALUES: usize = 1 << 18;
+/// Bytes of the host's memory that the arguments of one foreign call may take as values.
+pub(crate) const LOWERED: usize = 32 << 20;
+/// The same for what a foreign function returns: so many that a list may have as many numbers as there may be values.
+/// Where types are so heavy that [`LEAST_FUEL`] is more, it is at most half as much again.
+pub(crate) const LIFTED: usize = VALUES * 2 * size_of::<wasmtime::component::Val>();
+/// What a guest may hand to its host at once, whatever its functions return: a payload, and something to say of it.
+pub(crate) const LEAST_FUEL: usize = PAYLOAD + (64 << 10);
+/// Bytes that the types of a foreign component's functions may take, a hundred for each field, case and flag: a large
+/// interface has a thousand of these.
+pub(crate) const TYPES: usize = 2 << 20;
 /// Bytes of a panic message or a backtrace that are kept.
 pub(crate) const MESSAGE: usize = 8 << 10;
 

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 /// The cases that are played: these, unless others are asked for.
-fn cases(usual: Range<u64>) -> Range<u64> {
+pub(super) fn cases(usual: Range<u64>) -> Range<u64> {
     let Ok(text) = env::var("NOISE") else { return usual };
     let ends = text.split_once("..");
     let parsed = ends.and_then(|(first, last)| Some(first.parse().ok()?..last.parse().ok()?));
@@ -20,7 +20,7 @@ fn cases(usual: Range<u64>) -> Range<u64> {
 }
 
 /// Bits turned, a part twice, a part gone, numbers made large: mostly at the beginning, where counts and lengths are.
-fn damaged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(super) fn damaged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..random.random_range(1..6) {
         if bytes.is_empty() {

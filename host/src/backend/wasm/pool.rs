@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::limits;
@@ -142,8 +143,9 @@ impl Plan {
         }
     }
 
-    /// Counts that cost nothing but address space are generous: a component is several core instances. Beside the
-    /// slots of actors there are some for components that are asked what they offer.
+    /// A count of core instances costs nothing, so there are as many as all could have; tables and memories take address
+    /// space, and who has more of them than most takes more places. Beside the slots of actors there are some for
+    /// components that are asked what they offer.
     fn pool(self) -> PoolingAllocationConfig {
         let slots = self.slots.saturating_add(limits::DESCRIBED_AT_ONCE);
         let (memory, warm) = match self.layout.narrow {
@@ -152,9 +154,9 @@ impl Plan {
         };
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(slots)
-            .total_core_instances(slots.saturating_mul(4))
+            .total_core_instances(slots.saturating_mul(limits::CORE_INSTANCES as u32))
             .total_memories(slots)
-            .total_tables(slots.saturating_mul(2))
+            .total_tables(slots.saturating_mul(TABLES_A_PLACE))
             .total_stacks(slots)
             .max_core_instances_per_component(limits::CORE_INSTANCES as u32)
             .max_memories_per_component(limits::MEMORIES as u32)
@@ -169,6 +171,22 @@ impl Plan {
         }
         pool
     }
+}
+
+/// Tables that a place has: that of a module, and that of the imports which are lowered for it.
+const TABLES_A_PLACE: u32 = 2;
+
+/// How many places an instance of this takes. A place has one memory.
+pub(super) fn places(component: &Component) -> u32 {
+    match component.resources_required() {
+        Some(needs) => places_for(needs.num_memories, needs.num_tables),
+        // What it instantiates is passed to it, and no host here passes any.
+        None => limits::MEMORIES as u32,
+    }
+}
+
+fn places_for(memories: u32, tables: u32) -> u32 {
+    memories.max(tables.div_ceil(TABLES_A_PLACE)).max(1)
 }
 
 /// What a guest takes whose memory and stack come from the kernel one by one: what is reserved for a memory, with
@@ -190,6 +208,12 @@ mod tests {
         let plan = Plan::of(Profile::Latency, 10_000, 65_530);
         assert_eq!((plan.slots, plan.bound), (10_000, Bound::Configured));
         assert!(plan.layout.copy_on_write);
+    }
+
+    #[test]
+    fn a_component_takes_as_many_places_as_hold_what_it_is_made_of() {
+        assert_eq!(places_for(1, 2), 1, "what toolchains make");
+        assert_eq!([places_for(0, 0), places_for(4, 2), places_for(1, 16)], [1, 4, 8]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use steading_types::ErrorKind;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
-use super::budget::Refused;
+use super::budget::{Own, Refused};
 use super::limits;
 use super::view::State;
 use crate::runtime::driver::Stopped;
@@ -109,9 +109,16 @@ impl Stopped {
 
     fn refused(refused: &Refused, used: usize) -> Self {
         match refused {
-            Refused::Own(what) => Self::new(
-                ErrorKind::Limit((*what).into()),
-                format!("asked for more {what} than its limit, at {used} bytes"),
+            Refused::Own(Own::Memory { used, limit }) => Self::new(
+                ErrorKind::Limit("memory".into()),
+                format!(
+                    "asked for more memory than its limit: it has {used} bytes, and may have {limit} \
+                     (`Spec::memory`, `HostBuilder::memory`, `--limit memory=`)"
+                ),
+            ),
+            Refused::Own(Own::Table { used, limit }) => Self::new(
+                ErrorKind::Limit("table".into()),
+                format!("asked for more table elements than its limit: it has {used}, and may have {limit}, {FIXED}"),
             ),
             Refused::Shared(exceeded) => Self {
                 exceeded: Some(exceeded.clone()),
@@ -126,7 +133,13 @@ impl Stopped {
     fn trap(error: &wasmtime::Error) -> Self {
         if let Some(trap) = error.downcast_ref::<Trap>() {
             return match trap {
-                Trap::StackOverflow => Self::new(ErrorKind::Limit("stack".into()), "the call stack is exhausted"),
+                Trap::StackOverflow => {
+                    let text = format!(
+                        "the call stack is exhausted: {} bytes are the most, {FIXED}",
+                        limits::WASM_STACK
+                    );
+                    Self::new(ErrorKind::Limit("stack".into()), text)
+                }
                 trap => Self::new(ErrorKind::Trap(code(*trap)), trap.to_string()),
             };
         }
@@ -147,18 +160,46 @@ impl Stopped {
     }
 
     fn other(message: &str) -> Self {
-        let kind = match message {
-            m if m.contains("hostcalls has been exhausted") => ErrorKind::Limit("hostcall".into()),
+        let (what, text) = match message {
+            m if m.contains("hostcalls has been exhausted") => ("hostcall", hand_over()),
             // The one request that the engine's own WASI refuses by its length.
-            m if m.starts_with("requested len") => ErrorKind::Limit("random".into()),
-            m if m.contains("store handle limit exceeded") => ErrorKind::Limit("handles".into()),
-            m if m.contains("resource table has no free keys") => ErrorKind::Limit("resources".into()),
+            m if m.starts_with("requested len") => (
+                "random",
+                format!("a call may bring {} random bytes, {FIXED}", limits::RANDOM),
+            ),
+            m if m.contains("store handle limit exceeded") => {
+                let most = limits::COMPONENT_HANDLES;
+                (
+                    "handles",
+                    format!("its components may have {most} handles in their tables, {FIXED}"),
+                )
+            }
+            m if m.contains("resource table has no free keys") => {
+                let most = limits::RESOURCES;
+                (
+                    "resources",
+                    format!("it may have {most} files, streams and timers open, {FIXED}"),
+                )
+            }
             // The kernel's ENOMEM, through whichever crate it came.
-            m if m.ends_with("(os error 12)") => return Self::new(ErrorKind::Limit("capacity".into()), NO_MORE_PAGES),
-            _ => ErrorKind::Internal,
+            m if m.ends_with("(os error 12)") => ("capacity", NO_MORE_PAGES.to_owned()),
+            _ => return Self::new(ErrorKind::Internal, bounded(message)),
         };
-        Self::new(kind, bounded(message))
+        Self::new(ErrorKind::Limit(what.into()), text)
     }
+}
+
+/// What is said of a limit that is the same for all.
+const FIXED: &str = "and nothing raises that";
+
+fn hand_over() -> String {
+    format!(
+        "handed its host more in one call than may be copied: a payload of {} bytes, {} bytes beside it, and {} values of \
+         a foreign function are the most, {FIXED}",
+        limits::PAYLOAD,
+        limits::HOSTCALL,
+        limits::VALUES
+    )
 }
 
 /// Components with several memories, tables or modules take more of the pool than there are actors.

@@ -1,10 +1,11 @@
 //! An actor that uses what it was given: memory, children, time, random numbers.
 
+use std::future::pending;
 use std::hash::{BuildHasher as _, RandomState};
 use std::hint::black_box;
 use std::time::Instant;
 
-use steading_guest::{Budget, Context, Nursery, Result, Spec, nursery};
+use steading_guest::{Budget, Context, Nursery, Result, Spec, gather_calls, nursery, select};
 
 struct Budgets;
 
@@ -94,6 +95,58 @@ impl Budgets {
     /// A number that the machine has to make up.
     async fn random() -> Result<u64> {
         Ok(RandomState::new().hash_one(0))
+    }
+
+    /// Random numbers: its own, and those of two children and all below them.
+    async fn random_below(levels: u32) -> Result<Vec<u64>> {
+        let mut numbers = vec![RandomState::new().hash_one(0)];
+        if levels > 0 {
+            let below = nursery(async |n: Nursery| {
+                let mut below: Vec<u64> = Vec::new();
+                for name in ["one", "other"] {
+                    let child = n.start_actor(Spec::this_component(name)).await?;
+                    below.extend(child.call::<Vec<u64>, _>("random_below", &(levels - 1)).await?);
+                }
+                n.cancel("done");
+                Ok(below)
+            });
+            numbers.extend(below.await?);
+        }
+        Ok(numbers)
+    }
+
+    /// Calls a child, which naps for so long, a dozen times, and passes so many bytes each time.
+    async fn call_who_naps(nap: u64, bytes: u64) -> Result<()> {
+        // What it needs for itself, it has before.
+        drop(black_box(vec![1_u8; 4 << 20]));
+        nursery(async |n: Nursery| {
+            let child = n.start_actor(Spec::this_component("child")).await?;
+            let text = "x".repeat(bytes as usize);
+            let calls = async {
+                steading_guest::sleep(std::time::Duration::from_millis(50)).await?;
+                gather_calls((0..12).map(async |_| child.call::<(), _>("take", &text).await)).await
+            };
+            let nap = async {
+                child.call::<(), _>("nap", &nap).await?;
+                pending::<Result<Vec<()>>>().await
+            };
+            select! { all = calls => all, never = nap => never }?;
+            n.cancel("done");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes it.
+    async fn take(text: String) -> Result<()> {
+        black_box(text);
+        Ok(())
+    }
+
+    /// Does nothing for a while, as a whole.
+    async fn nap(milliseconds: u64) -> Result<()> {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        Ok(())
     }
 
     /// Computes for ever, letting others run now and then.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use steading_guest::{Context, Nursery, Portal, Result, Spec, nursery, select, sleep};
+use steading_guest::{Context, Nursery, Portal, Result, Spec, gather_contexts, nursery, select, sleep};
 
 struct Deadlocks;
 
@@ -42,6 +42,35 @@ impl Deadlocks {
         with_child(async |child| match levels {
             0 => child.call("both_read", &()).await,
             _ => child.call("deep", &(levels - 1)).await,
+        })
+        .await
+    }
+
+    /// So many children in a ring, to whom it hands on what the one before has said; and nobody begins.
+    async fn ring(members: u32) -> Result<()> {
+        nursery(async |n: Nursery| {
+            let mut contexts = Vec::new();
+            for member in 0..members {
+                let child = n.start_actor(Spec::this_component(format!("member_{member}"))).await?;
+                contexts.push(child.context("listen"));
+            }
+            gather_contexts(contexts, async |members: Vec<(Numbers, ())>| {
+                let mut said = None;
+                for (ctx, ()) in members {
+                    said = ctx
+                        .stream(async |numbers| {
+                            for number in said {
+                                numbers.send(number).await?;
+                            }
+                            numbers.next().await
+                        })
+                        .await?;
+                }
+                Ok(())
+            })
+            .await?;
+            n.cancel("done");
+            Ok(())
         })
         .await
     }

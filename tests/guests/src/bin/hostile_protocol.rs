@@ -7,7 +7,9 @@ use steading_guest::bindings::steading::actor::types::{
     ActorId, BareError, BoxedError, Cancellation, Cause, ErrorKind, Member, Window,
 };
 use steading_guest::bindings::steading::actor::{context, runtime, stream, types};
-use steading_guest::{AbsorbedExt, Context, Error, Portal, Restart, Result, Spec, TrySend, encode, nursery, sleep};
+use steading_guest::{
+    AbsorbedExt, Context, Error, Portal, Restart, Result, Spec, TrySend, encode, join, join_all, nursery, sleep,
+};
 
 struct Protocol;
 
@@ -68,6 +70,37 @@ impl Protocol {
             Ok(format!("{} and then {word}", opened.len()))
         })
         .await
+    }
+
+    /// Large calls, turn by turn, to somebody who naps; how many were refused, and how many of them like the first.
+    async fn hoard(milliseconds: u64) -> Result<String> {
+        const CALLS: u64 = 120;
+        with_peer(async |peer| {
+            let large = "x".repeat(1_000_000);
+            let nap = peer.call::<(), _>("nap", &milliseconds);
+            let call = async |n: u64| {
+                sleep(Duration::from_millis(20 + n * 5)).await?;
+                peer.call::<u64, _>("swallow", &large).await
+            };
+            let (nap, ends) = join!(nap, join_all((0..CALLS).map(call)));
+            nap?;
+            let refused: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+            let same = refused.iter().filter(|error| error.kind() == refused[0].kind()).count();
+            let first = refused.first().map_or_else(String::new, Error::to_string);
+            Ok(format!("{} of {CALLS} refused, {same} with {first}", refused.len()))
+        })
+        .await
+    }
+
+    /// As a whole it does nothing for a while, not even between turns.
+    async fn nap(milliseconds: u64) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        Ok(())
+    }
+
+    /// How many bytes there were.
+    async fn swallow(text: String) -> Result<u64> {
+        Ok(text.len() as u64)
     }
 
     /// One byte more than a payload may have, and far more.

@@ -1,8 +1,9 @@
 //! Duplex streams: echo, counting, and a receiver in no hurry.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
-use steading_guest::{Context, Result, Spec, TrySend, gather_contexts, join, join_all, nursery};
+use steading_guest::{Context, Portal, Result, Spec, TrySend, gather_contexts, join, join_all, nursery, sleep};
 
 struct Streams;
 
@@ -78,19 +79,39 @@ impl Streams {
     async fn pour(contexts: u32) -> Result<u64> {
         nursery(async |n| {
             let child = n.start_actor(Spec::this_component("sleeper")).await?;
-            let drinks: Vec<_> = (0..contexts).map(|_| child.context("drink")).collect();
-            let poured = gather_contexts(drinks, async |drinks: Vec<(Context<String, ()>, ())>| {
-                let nap = child.call::<(), _>("nap", &500_u64);
-                let pours = join_all(drinks.iter().map(|(ctx, ())| pour_one(ctx)));
-                let (nap, poured) = join!(nap, pours);
-                nap?;
-                poured.into_iter().sum()
-            });
-            let poured = poured.await?;
+            let poured = pour_into(&child, contexts, async { Ok(()) }).await?;
             n.cancel("poured");
             Ok(poured)
         })
         .await
+    }
+
+    /// As `pour`, and talks to another child meanwhile; whether that one had heard all before the first one woke up.
+    async fn pour_beside(contexts: u32) -> Result<bool> {
+        nursery(async |n| {
+            let sleeper = n.start_actor(Spec::this_component("sleeper")).await?;
+            let listener = n.start_actor(Spec::this_component("listener")).await?;
+            let ended = Cell::new(None);
+            let talk = async {
+                // By then the sleeper's inbox is full, and everything that may wait for it waits.
+                sleep(Duration::from_millis(150)).await?;
+                listener
+                    .open_context("drink", &(), async |ctx, ()| pour_one(&ctx).await)
+                    .await?;
+                ended.set(Some(Instant::now()));
+                Ok(())
+            };
+            let begun = Instant::now();
+            pour_into(&sleeper, contexts, talk).await?;
+            n.cancel("poured");
+            Ok(ended.get().is_some_and(|ended| ended - begun < NAP))
+        })
+        .await
+    }
+
+    /// A text of so many bytes.
+    async fn text(bytes: u32) -> Result<String> {
+        Ok("x".repeat(bytes as usize))
     }
 
     /// The sum of what comes.
@@ -105,6 +126,21 @@ impl Streams {
         })
         .await
     }
+}
+
+/// How long a child sleeps while it is poured into.
+const NAP: Duration = Duration::from_millis(500);
+
+async fn pour_into(child: &Portal, contexts: u32, meanwhile: impl Future<Output = Result<()>>) -> Result<u64> {
+    let drinks: Vec<_> = (0..contexts).map(|_| child.context("drink")).collect();
+    gather_contexts(drinks, async |drinks: Vec<(Context<String, ()>, ())>| {
+        let nap = child.call::<(), _>("nap", &(NAP.as_millis() as u64));
+        let pours = join_all(drinks.iter().map(|(ctx, ())| pour_one(ctx)));
+        let (nap, poured, meanwhile) = join!(nap, pours, meanwhile);
+        meanwhile.and(nap)?;
+        poured.into_iter().sum()
+    })
+    .await
 }
 
 async fn pour_one(ctx: &Context<String, ()>) -> Result<u64> {

@@ -1,12 +1,12 @@
 //! How the types of the component model are spelled, as in WIT but for names, which a compiled component has lost.
 
-use wasmtime::component::Type;
+use super::kinds::Kind;
 
 /// Characters of a type; what is left out says so.
 const LONGEST: usize = 400;
 
 /// A type as text.
-pub(super) fn of(kind: &Type) -> String {
+pub(super) fn of(kind: &Kind) -> String {
     let mut text = Text(String::new());
     text.kind(kind);
     if text.is_full() {
@@ -17,14 +17,14 @@ pub(super) fn of(kind: &Type) -> String {
 }
 
 /// What a function returns, and what it fails with; both empty if nothing.
-pub(super) fn of_results(returns: Option<&Type>) -> (String, String) {
-    let shown = |kind: Option<Type>| kind.as_ref().map(of).unwrap_or_default();
+pub(super) fn of_results(returns: Option<&Kind>) -> (String, String) {
+    let shown = |kind: &Option<Box<Kind>>| kind.as_deref().map(of).unwrap_or_default();
     match returns {
         None => Default::default(),
-        Some(Type::Result(result)) => {
+        Some(Kind::Result(ok, err)) => {
             // A failure without a value is one all the same.
-            let error = result.err().map_or("_".to_owned(), |kind| of(&kind));
-            (shown(result.ok()), error)
+            let error = err.as_deref().map_or("_".to_owned(), of);
+            (shown(ok), error)
         }
         Some(kind) => (of(kind), String::new()),
     }
@@ -41,42 +41,33 @@ impl Text {
         self.0.push_str(text);
     }
 
-    fn kind(&mut self, kind: &Type) {
-        // Types are trees only when they are walked: written out, a small one can be of any length.
+    fn kind(&mut self, kind: &Kind) {
         if self.is_full() {
             return;
         }
         match kind {
-            Type::List(list) => self.generic("list", &[Some(list.ty())]),
-            Type::Option(option) => self.generic("option", &[Some(option.ty())]),
-            Type::Result(result) => self.generic("result", &[result.ok(), result.err()]),
-            Type::Tuple(tuple) => self.generic("tuple", &tuple.types().map(Some).collect::<Vec<_>>()),
-            Type::Record(record) => {
-                self.braces(
-                    "record",
-                    record.fields().map(|field| (field.name.to_owned(), Some(field.ty))),
-                    ": ",
-                    "",
-                );
+            Kind::List(item) => self.generic("list", [Some(&**item)].into_iter()),
+            Kind::Option(item) => self.generic("option", [Some(&**item)].into_iter()),
+            Kind::Result(ok, err) => self.generic("result", [ok.as_deref(), err.as_deref()].into_iter()),
+            Kind::Tuple(items) => self.generic("tuple", items.iter().map(Some)),
+            Kind::Record(fields) => {
+                let fields = fields.iter().map(|(name, kind)| (name, Some(kind)));
+                self.braces("record", fields, ": ", "");
             }
-            Type::Variant(variant) => {
-                self.braces(
-                    "variant",
-                    variant.cases().map(|case| (case.name.to_owned(), case.ty)),
-                    "(",
-                    ")",
-                );
+            Kind::Variant(cases) => {
+                let cases = cases.iter().map(|(name, kind)| (name, kind.as_ref()));
+                self.braces("variant", cases, "(", ")");
             }
-            Type::Enum(names) => self.names("enum", names.names()),
-            Type::Flags(names) => self.names("flags", names.names()),
+            Kind::Enum(names) => self.braces("enum", names.names().map(|name| (name, None)), "", ""),
+            Kind::Flags(names) => self.braces("flags", names.names().map(|name| (name, None)), "", ""),
             plain => self.put(plain_name(plain)),
         }
     }
 
-    fn generic(&mut self, name: &str, inside: &[Option<Type>]) {
+    fn generic<'a>(&mut self, name: &str, inside: impl Iterator<Item = Option<&'a Kind>>) {
         self.put(name);
         self.put("<");
-        for (index, kind) in inside.iter().enumerate() {
+        for (index, kind) in inside.enumerate() {
             self.put(if index > 0 { ", " } else { "" });
             match kind {
                 Some(kind) => self.kind(kind),
@@ -86,19 +77,24 @@ impl Text {
         self.put(">");
     }
 
-    fn names<'a>(&mut self, word: &str, names: impl Iterator<Item = &'a str>) {
-        self.braces(word, names.map(|name| (name.to_owned(), None)), "", "");
-    }
-
-    fn braces(&mut self, word: &str, items: impl Iterator<Item = (String, Option<Type>)>, open: &str, close: &str) {
+    fn braces<'a>(
+        &mut self,
+        word: &str,
+        items: impl Iterator<Item = (&'a str, Option<&'a Kind>)>,
+        open: &str,
+        close: &str,
+    ) {
         self.put(word);
         self.put(" {");
         for (index, (name, kind)) in items.enumerate() {
+            if self.is_full() {
+                return;
+            }
             self.put(if index > 0 { ", " } else { "" });
-            self.put(&name);
+            self.put(name);
             if let Some(kind) = kind {
                 self.put(open);
-                self.kind(&kind);
+                self.kind(kind);
                 self.put(close);
             }
         }
@@ -106,22 +102,22 @@ impl Text {
     }
 }
 
-pub(super) fn plain_name(kind: &Type) -> &'static str {
+/// The name of a type that is no more than one; nothing of any other.
+pub(super) fn plain_name(kind: &Kind) -> &'static str {
     match kind {
-        Type::Bool => "bool",
-        Type::S8 => "s8",
-        Type::U8 => "u8",
-        Type::S16 => "s16",
-        Type::U16 => "u16",
-        Type::S32 => "s32",
-        Type::U32 => "u32",
-        Type::S64 => "s64",
-        Type::U64 => "u64",
-        Type::Float32 => "f32",
-        Type::Float64 => "f64",
-        Type::Char => "char",
-        Type::String => "string",
-        // Not among what an endpoint takes.
-        _ => "handle",
+        Kind::Bool => "bool",
+        Kind::S8 => "s8",
+        Kind::U8 => "u8",
+        Kind::S16 => "s16",
+        Kind::U16 => "u16",
+        Kind::S32 => "s32",
+        Kind::U32 => "u32",
+        Kind::S64 => "s64",
+        Kind::U64 => "u64",
+        Kind::Float32 => "f32",
+        Kind::Float64 => "f64",
+        Kind::Char => "char",
+        Kind::String => "string",
+        _ => "",
     }
 }

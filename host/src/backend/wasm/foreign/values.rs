@@ -4,21 +4,30 @@
 //! tuple an array, a variant the name of its case or a map of one from that to its content, an option nothing or the
 //! value, flags the names of those that are set, a `result` within a value `{"Ok": …}` or `{"Err": …}`.
 
+use std::cell::Cell;
 use std::fmt::Display;
 
 use ciborium::Value;
-use wasmtime::component::types::{Case, OptionType};
-use wasmtime::component::{Type, Val};
+use serde::ser::{Error as _, SerializeMap as _};
+use serde::{Serialize, Serializer};
+use steading_types::PAYLOAD;
+use wasmtime::component::Val;
 
+use super::kinds::{Kind, Named};
 use super::text;
 use crate::backend::wasm::limits;
 
 /// What is wrong with a payload, and where in it.
 pub(super) type Result<T> = std::result::Result<T, String>;
 
-/// The arguments of a call: nothing for none, the value itself for one, a sequence for several.
-pub(super) fn arguments(parameters: &[(String, Type)], payload: Value) -> Result<Vec<Val>> {
-    let mut lower = Lower { left: limits::VALUES };
+/// The arguments of a call, nothing for none, the value itself for one, a sequence for several; and the bytes of the
+/// host's memory that they take.
+pub(super) fn arguments(parameters: &[(String, Kind)], payload: &[u8]) -> Result<(Vec<Val>, usize)> {
+    // Before anything is made of it: each takes tens of bytes, and takes one in a payload.
+    if items(payload) > limits::VALUES {
+        return Err(too_many());
+    }
+    let payload = steading_actor::decode(payload).map_err(|error| error.to_string())?;
     let values = match (parameters.len(), payload) {
         (0, Value::Null) => Vec::new(),
         (1, value) => vec![value],
@@ -26,127 +35,217 @@ pub(super) fn arguments(parameters: &[(String, Type)], payload: Value) -> Result
         (wanted, Value::Array(values)) => return Err(format!("it takes {wanted} arguments, got {}", values.len())),
         (wanted, other) => return Err(format!("it takes {wanted} arguments, got {}", named(&other))),
     };
+    let mut lower = Lower::default();
     let pairs = parameters.iter().zip(values);
-    pairs
-        .map(|((name, kind), value)| lower.value(kind, value).map_err(|wrong| at(name, wrong)))
-        .collect()
+    let values = pairs.map(|((name, kind), value)| lower.value(kind, value).map_err(|wrong| at(name, wrong)));
+    Ok((values.collect::<Result<_>>()?, lower.bytes))
 }
 
-/// A value as a payload.
-pub(super) fn payload(value: &Val) -> Value {
-    match value {
-        Val::Bool(value) => Value::Bool(*value),
-        Val::S8(number) => Value::from(*number),
-        Val::U8(number) => Value::from(*number),
-        Val::S16(number) => Value::from(*number),
-        Val::U16(number) => Value::from(*number),
-        Val::S32(number) => Value::from(*number),
-        Val::U32(number) => Value::from(*number),
-        Val::S64(number) => Value::from(*number),
-        Val::U64(number) => Value::from(*number),
-        Val::Float32(number) => Value::Float(f64::from(*number)),
-        Val::Float64(number) => Value::Float(*number),
-        Val::Char(c) => Value::Text(c.to_string()),
-        Val::String(text) | Val::Enum(text) => Value::Text(text.clone()),
-        Val::List(items) | Val::Tuple(items) | Val::FixedLengthList(items) => {
-            Value::Array(items.iter().map(payload).collect())
+/// How many values a payload has, keys among them: heads are counted, whatever they are the heads of.
+fn items(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let [head, rest @ ..] = bytes {
+        count += 1;
+        let width = match head & 0x1f {
+            size @ 24..=27 => 1 << (size - 24),
+            _ => 0,
+        };
+        let Some((number, rest)) = rest.split_at_checked(width) else {
+            break;
+        };
+        let number = match width {
+            0 => u64::from(head & 0x1f),
+            _ => number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+        };
+        // Bytes and texts, unless they come in parts.
+        let is_text = matches!(head >> 5, 2 | 3) && head & 0x1f < 28;
+        let skipped = if is_text { number } else { 0 };
+        bytes = usize::try_from(skipped)
+            .ok()
+            .and_then(|skipped| rest.get(skipped..))
+            .unwrap_or(&[]);
+    }
+    count
+}
+
+/// The bytes of a payload; `None` if they are more than it may have. No more than those are made.
+pub(super) fn payload(value: Option<&Val>) -> Option<Vec<u8>> {
+    let left = Cell::new(PAYLOAD);
+    let bytes = match value {
+        Some(value) => steading_actor::encode(&Payload { value, left: &left }),
+        None => steading_actor::encode(&()),
+    };
+    bytes.ok().filter(|bytes| bytes.len() <= PAYLOAD)
+}
+
+/// A value as it is written, and the bytes that may still be.
+struct Payload<'a> {
+    value: &'a Val,
+    left: &'a Cell<usize>,
+}
+
+impl<'a> Payload<'a> {
+    fn of(&self, value: &'a Val) -> Self {
+        Self { value, left: self.left }
+    }
+
+    /// Takes as much as will be written, or less, but something for each value.
+    fn take<E: serde::ser::Error>(&self, text: usize) -> std::result::Result<(), E> {
+        let left = self.left.get().checked_sub(1 + text);
+        self.left.set(left.ok_or_else(|| E::custom("it is too large"))?);
+        Ok(())
+    }
+
+    fn optional<S: Serializer>(&self, value: Option<&'a Val>, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => self.of(value).serialize(to),
+            None => to.serialize_unit(),
         }
-        Val::Map(entries) => Value::Map(
-            entries
-                .iter()
-                .map(|(key, value)| (payload(key), payload(value)))
-                .collect(),
-        ),
-        Val::Record(fields) => Value::Map(
-            fields
-                .iter()
-                .map(|(name, value)| (Value::Text(name.clone()), payload(value)))
-                .collect(),
-        ),
-        Val::Variant(name, None) => Value::Text(name.clone()),
-        Val::Variant(name, Some(content)) => tagged(name, payload(content)),
-        Val::Option(value) => optional(value.as_deref()),
-        Val::Result(Ok(value)) => tagged("Ok", optional(value.as_deref())),
-        Val::Result(Err(value)) => tagged("Err", optional(value.as_deref())),
-        Val::Flags(names) => Value::Array(names.iter().cloned().map(Value::Text).collect()),
-        // No endpoint has these in its types.
-        Val::Resource(_) | Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) => Value::Null,
+    }
+
+    fn tagged<S: Serializer>(
+        &self,
+        name: &str,
+        content: Option<&'a Val>,
+        to: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        self.take(name.len())?;
+        let mut map = to.serialize_map(Some(1))?;
+        match content {
+            Some(content) => map.serialize_entry(name, &self.of(content))?,
+            None => map.serialize_entry(name, &())?,
+        }
+        map.end()
     }
 }
 
-/// The same of what may be missing.
-pub(super) fn optional(value: Option<&Val>) -> Value {
-    value.map_or(Value::Null, payload)
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.take(0)?;
+        match self.value {
+            Val::Bool(value) => to.serialize_bool(*value),
+            Val::S8(number) => to.serialize_i8(*number),
+            Val::U8(number) => to.serialize_u8(*number),
+            Val::S16(number) => to.serialize_i16(*number),
+            Val::U16(number) => to.serialize_u16(*number),
+            Val::S32(number) => to.serialize_i32(*number),
+            Val::U32(number) => to.serialize_u32(*number),
+            Val::S64(number) => to.serialize_i64(*number),
+            Val::U64(number) => to.serialize_u64(*number),
+            Val::Float32(number) => to.serialize_f64(f64::from(*number)),
+            Val::Float64(number) => to.serialize_f64(*number),
+            Val::Char(c) => to.serialize_char(*c),
+            Val::String(text) | Val::Enum(text) | Val::Variant(text, None) => {
+                self.take(text.len())?;
+                to.serialize_str(text)
+            }
+            Val::List(items) | Val::Tuple(items) => to.collect_seq(items.iter().map(|item| self.of(item))),
+            Val::Record(fields) => {
+                let mut map = to.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    self.take(name.len())?;
+                    map.serialize_entry(name, &self.of(value))?;
+                }
+                map.end()
+            }
+            Val::Variant(name, content) => self.tagged(name, content.as_deref(), to),
+            Val::Option(value) => self.optional(value.as_deref(), to),
+            Val::Result(Ok(value)) => self.tagged("Ok", value.as_deref(), to),
+            Val::Result(Err(value)) => self.tagged("Err", value.as_deref(), to),
+            Val::Flags(names) => {
+                names.iter().try_for_each(|name| self.take(name.len()))?;
+                to.collect_seq(names)
+            }
+            // No endpoint has any other in its types.
+            _ => Err(S::Error::custom("it is no plain value")),
+        }
+    }
 }
 
-fn tagged(name: &str, content: Value) -> Value {
-    Value::Map(vec![(Value::Text(name.to_owned()), content)])
-}
-
-/// Values of a payload that may still be made: each takes far more memory than it took on the wire.
+/// Values that have been made of a payload, and the bytes that they take: each far more than it took on the wire.
+#[derive(Default)]
 struct Lower {
-    left: usize,
+    values: usize,
+    bytes: usize,
 }
 
 impl Lower {
-    fn value(&mut self, kind: &Type, value: Value) -> Result<Val> {
-        self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
+    fn value(&mut self, kind: &Kind, value: Value) -> Result<Val> {
+        self.count(1)?;
         match (kind, value) {
-            (Type::Bool, Value::Bool(value)) => Ok(Val::Bool(value)),
-            (Type::Float32, value) => float(value, kind).map(|number| Val::Float32(number as f32)),
-            (Type::Float64, value) => float(value, kind).map(Val::Float64),
-            (Type::Char, Value::Text(text)) => character(&text),
-            (Type::String, Value::Text(text)) => Ok(Val::String(text)),
-            (Type::List(list), value) => self.list(kind, &list.ty(), value),
-            (Type::Tuple(tuple), Value::Array(values)) => {
-                let kinds: Vec<_> = tuple.types().collect();
-                self.tuple(&kinds, values)
+            (Kind::Bool, Value::Bool(value)) => Ok(Val::Bool(value)),
+            (Kind::Float32, value) => float(value, kind).map(|number| Val::Float32(number as f32)),
+            (Kind::Float64, value) => float(value, kind).map(Val::Float64),
+            (Kind::Char, Value::Text(text)) => character(&text),
+            (Kind::String, Value::Text(text)) => {
+                self.take(text.len())?;
+                Ok(Val::String(text))
             }
-            (Type::Record(record), Value::Map(entries)) => {
-                let fields: Vec<_> = record.fields().map(|field| (field.name.to_owned(), field.ty)).collect();
-                self.record(&fields, entries)
+            (Kind::List(item), Value::Array(values)) => self.items(item, values),
+            (Kind::List(item), Value::Bytes(bytes)) if matches!(**item, Kind::U8) => {
+                self.count(bytes.len())?;
+                Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
             }
-            (Type::Variant(variant), value) => {
+            (Kind::Tuple(kinds), Value::Array(values)) => self.tuple(kinds, values),
+            (Kind::Record(fields), Value::Map(entries)) => self.record(fields, entries),
+            (Kind::Variant(cases), value) => {
                 let (name, content) = case(kind, value)?;
-                self.variant(variant.cases(), name, content)
+                self.variant(cases, name, content)
             }
-            (Type::Enum(names), Value::Text(name)) => match names.names().any(|known| known == name) {
-                true => Ok(Val::Enum(name)),
-                false => Err(unknown("case", &name, names.names())),
+            (Kind::Enum(names), Value::Text(name)) => match names.place(&name) {
+                Some(_) => Ok(Val::Enum(self.own(name)?)),
+                None => Err(unknown("case", &name, names.names())),
             },
-            (Type::Option(option), value) => self.option(option, value),
-            (Type::Result(result), value) => {
+            (Kind::Option(_), Value::Null) => Ok(Val::Option(None)),
+            (Kind::Option(kind), value) => Ok(Val::Option(Some(Box::new(self.value(kind, value)?)))),
+            (Kind::Result(ok, err), value) => {
                 let (name, content) = case(kind, value)?;
                 match name.as_str() {
-                    "Ok" | "ok" => Ok(Val::Result(Ok(self.content(result.ok(), content)?))),
-                    "Err" | "err" => Ok(Val::Result(Err(self.content(result.err(), content)?))),
+                    "Ok" | "ok" => Ok(Val::Result(Ok(self.content(ok.as_deref(), content)?))),
+                    "Err" | "err" => Ok(Val::Result(Err(self.content(err.as_deref(), content)?))),
                     _ => Err(unknown("case", &name, ["Ok", "Err"].into_iter())),
                 }
             }
-            (Type::Flags(flags), Value::Array(values)) => self.flags(flags.names().collect(), values),
+            (Kind::Flags(names), Value::Array(values)) => self.flags(names, values),
             (kind, value) => integer(kind, value),
         }
     }
 
-    fn list(&mut self, kind: &Type, item: &Type, value: Value) -> Result<Val> {
-        match value {
-            Value::Array(values) => self.items(item, values),
-            Value::Bytes(bytes) if matches!(item, Type::U8) => {
-                self.left = self.left.checked_sub(bytes.len()).ok_or_else(too_many)?;
-                Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
-            }
-            other => Err(unlike(kind, &other)),
+    fn count(&mut self, values: usize) -> Result<()> {
+        self.values += values;
+        match self.values > limits::VALUES {
+            true => Err(too_many()),
+            false => self.take(values * size_of::<Val>()),
         }
     }
 
-    fn items(&mut self, item: &Type, values: Vec<Value>) -> Result<Val> {
-        let values = values.into_iter().enumerate();
-        let items =
-            values.map(|(index, value)| self.value(item, value).map_err(|wrong| at(format!("[{index}]"), wrong)));
-        Ok(Val::List(items.collect::<Result<_>>()?))
+    fn take(&mut self, bytes: usize) -> Result<()> {
+        // With what the allocator keeps of it.
+        self.bytes += bytes + 16;
+        match self.bytes > limits::LOWERED {
+            true => Err(format!("it takes more than {} MiB of memory", limits::LOWERED >> 20)),
+            false => Ok(()),
+        }
     }
 
-    fn tuple(&mut self, kinds: &[Type], values: Vec<Value>) -> Result<Val> {
+    /// A name that a value has to have for itself.
+    fn own(&mut self, name: String) -> Result<String> {
+        self.take(size_of::<String>() + name.len())?;
+        Ok(name)
+    }
+
+    fn items(&mut self, kind: &Kind, values: Vec<Value>) -> Result<Val> {
+        let mut items = Vec::with_capacity(values.len());
+        for (index, value) in values.into_iter().enumerate() {
+            items.push(
+                self.value(kind, value)
+                    .map_err(|wrong| at(format!("[{index}]"), wrong))?,
+            );
+        }
+        Ok(Val::List(items))
+    }
+
+    fn tuple(&mut self, kinds: &[Kind], values: Vec<Value>) -> Result<Val> {
         if kinds.len() != values.len() {
             return Err(format!("expected {} values, got {}", kinds.len(), values.len()));
         }
@@ -155,70 +254,60 @@ impl Lower {
         Ok(Val::Tuple(items.collect::<Result<_>>()?))
     }
 
-    fn record(&mut self, fields: &[(String, Type)], entries: Vec<(Value, Value)>) -> Result<Val> {
-        let mut given = Vec::with_capacity(entries.len());
+    fn record(&mut self, fields: &Named<Kind>, entries: Vec<(Value, Value)>) -> Result<Val> {
+        let mut given: Vec<Option<Value>> = vec![None; fields.len()];
         for (key, value) in entries {
             let Value::Text(name) = key else {
                 return Err("expected the names of fields".to_owned());
             };
-            if !fields.iter().any(|(known, _)| *known == name) {
-                return Err(unknown("field", &name, fields.iter().map(|(known, _)| known.as_str())));
+            let Some(place) = fields.place(&name) else {
+                return Err(unknown("field", &name, fields.names()));
+            };
+            if given[place].replace(value).is_some() {
+                return Err(format!("field `{name}` is there twice"));
             }
-            given.push((name, value));
         }
         let mut values = Vec::with_capacity(fields.len());
-        for (name, kind) in fields {
-            let value = match given.iter().position(|(known, _)| known == name) {
-                Some(index) => given.swap_remove(index).1,
-                None if matches!(kind, Type::Option(_)) => Value::Null,
+        for ((name, kind), value) in fields.iter().zip(given) {
+            let value = match value {
+                Some(value) => value,
+                None if matches!(kind, Kind::Option(_)) => Value::Null,
                 None => return Err(format!("field `{name}` is missing")),
             };
-            values.push((name.clone(), self.value(kind, value).map_err(|wrong| at(name, wrong))?));
+            let value = self.value(kind, value).map_err(|wrong| at(name, wrong))?;
+            values.push((self.own(name.to_owned())?, value));
         }
-        match given.first() {
-            Some((name, _)) => Err(format!("field `{name}` is there twice")),
-            None => Ok(Val::Record(values)),
-        }
+        Ok(Val::Record(values))
     }
 
-    fn variant<'a>(&mut self, cases: impl Iterator<Item = Case<'a>>, name: String, content: Value) -> Result<Val> {
-        let cases: Vec<_> = cases.collect();
-        match cases.iter().find(|case| case.name == name) {
-            Some(case) => {
-                let content = self
-                    .content(case.ty.clone(), content)
-                    .map_err(|wrong| at(&name, wrong))?;
-                Ok(Val::Variant(name, content))
-            }
-            None => Err(unknown("case", &name, cases.iter().map(|case| case.name))),
-        }
+    fn variant(&mut self, cases: &Named<Option<Kind>>, name: String, content: Value) -> Result<Val> {
+        let Some(kind) = cases.get(&name) else {
+            return Err(unknown("case", &name, cases.names()));
+        };
+        let content = self.content(kind.as_ref(), content).map_err(|wrong| at(&name, wrong))?;
+        Ok(Val::Variant(self.own(name)?, content))
     }
 
-    fn option(&mut self, option: &OptionType, value: Value) -> Result<Val> {
-        Ok(Val::Option(match value {
-            Value::Null => None,
-            value => Some(Box::new(self.value(&option.ty(), value)?)),
-        }))
-    }
-
-    fn content(&mut self, kind: Option<Type>, value: Value) -> Result<Option<Box<Val>>> {
+    fn content(&mut self, kind: Option<&Kind>, value: Value) -> Result<Option<Box<Val>>> {
         match (kind, value) {
             (None, Value::Null) => Ok(None),
             (None, other) => Err(format!("expected nothing, got {}", named(&other))),
-            (Some(kind), value) => self.value(&kind, value).map(Box::new).map(Some),
+            (Some(kind), value) => self.value(kind, value).map(Box::new).map(Some),
         }
     }
 
-    fn flags(&mut self, known: Vec<&str>, values: Vec<Value>) -> Result<Val> {
-        let mut set = Vec::with_capacity(values.len().min(known.len()));
+    fn flags(&mut self, known: &Named<()>, values: Vec<Value>) -> Result<Val> {
+        let mut is_set = vec![false; known.len()];
+        let mut set = Vec::new();
         for value in values {
-            match value {
-                Value::Text(name) if !known.contains(&name.as_str()) => {
-                    return Err(unknown("flag", &name, known.into_iter()));
-                }
-                Value::Text(name) if !set.contains(&name) => set.push(name),
-                Value::Text(_) => {}
-                other => return Err(format!("expected the name of a flag, got {}", named(&other))),
+            let Value::Text(name) = value else {
+                return Err(format!("expected the name of a flag, got {}", named(&value)));
+            };
+            let Some(place) = known.place(&name) else {
+                return Err(unknown("flag", &name, known.names()));
+            };
+            if !std::mem::replace(&mut is_set[place], true) {
+                set.push(self.own(name)?);
             }
         }
         Ok(Val::Flags(set))
@@ -226,7 +315,7 @@ impl Lower {
 }
 
 /// The name of a case and what it carries, `Null` if nothing.
-fn case(kind: &Type, value: Value) -> Result<(String, Value)> {
+fn case(kind: &Kind, value: Value) -> Result<(String, Value)> {
     match value {
         Value::Text(name) => Ok((name, Value::Null)),
         Value::Map(mut entries) if entries.len() == 1 => match entries.remove(0) {
@@ -237,25 +326,25 @@ fn case(kind: &Type, value: Value) -> Result<(String, Value)> {
     }
 }
 
-fn integer(kind: &Type, value: Value) -> Result<Val> {
+fn integer(kind: &Kind, value: Value) -> Result<Val> {
     let Value::Integer(number) = value else {
         return Err(unlike(kind, &value));
     };
     let range = || format!("{} is out of range for {}", i128::from(number), text::plain_name(kind));
     match kind {
-        Type::S8 => number.try_into().map(Val::S8).map_err(|_| range()),
-        Type::U8 => number.try_into().map(Val::U8).map_err(|_| range()),
-        Type::S16 => number.try_into().map(Val::S16).map_err(|_| range()),
-        Type::U16 => number.try_into().map(Val::U16).map_err(|_| range()),
-        Type::S32 => number.try_into().map(Val::S32).map_err(|_| range()),
-        Type::U32 => number.try_into().map(Val::U32).map_err(|_| range()),
-        Type::S64 => number.try_into().map(Val::S64).map_err(|_| range()),
-        Type::U64 => number.try_into().map(Val::U64).map_err(|_| range()),
+        Kind::S8 => number.try_into().map(Val::S8).map_err(|_| range()),
+        Kind::U8 => number.try_into().map(Val::U8).map_err(|_| range()),
+        Kind::S16 => number.try_into().map(Val::S16).map_err(|_| range()),
+        Kind::U16 => number.try_into().map(Val::U16).map_err(|_| range()),
+        Kind::S32 => number.try_into().map(Val::S32).map_err(|_| range()),
+        Kind::U32 => number.try_into().map(Val::U32).map_err(|_| range()),
+        Kind::S64 => number.try_into().map(Val::S64).map_err(|_| range()),
+        Kind::U64 => number.try_into().map(Val::U64).map_err(|_| range()),
         _ => Err(unlike(kind, &value)),
     }
 }
 
-fn float(value: Value, kind: &Type) -> Result<f64> {
+fn float(value: Value, kind: &Kind) -> Result<f64> {
     match value {
         Value::Float(number) => Ok(number),
         Value::Integer(number) => Ok(i128::from(number) as f64),
@@ -275,7 +364,7 @@ fn too_many() -> String {
     format!("it has more than {} values", limits::VALUES)
 }
 
-fn unlike(kind: &Type, value: &Value) -> String {
+fn unlike(kind: &Kind, value: &Value) -> String {
     format!("expected {}, got {}", text::of(kind), named(value))
 }
 
@@ -286,7 +375,8 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 fn at(place: impl Display, wrong: String) -> String {
-    format!("{place}: {wrong}")
+    let place = place.to_string();
+    format!("{}: {wrong}", &place[..place.floor_char_boundary(64)])
 }
 
 fn named(value: &Value) -> &'static str {
