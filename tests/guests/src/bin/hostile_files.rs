@@ -53,7 +53,7 @@ impl Files {
                     assert!(entries.read_directory_entry().is_ok_and(|entry| entry.is_some()));
                     held.push(entries);
                 }
-                Err(error) => return Ok(format!("{}, then {error:?}", held.len())),
+                Err(error) => return Ok(format!("{}, then {}", held.len(), error.name())),
             }
         }
     }
