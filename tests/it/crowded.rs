@@ -81,7 +81,7 @@ fn a_crowd_of_hostile_guests_holds_up_nobody() {
         let waits = beside(host, &crowd, async |_, neighbour| {
             let timer = Duration::from_millis(10);
             let (timers, snapshots, echoes, kills) = futures_util::join!(
-                longest(timer, async || Ok(tokio::time::sleep(timer).await)),
+                longest(timer, async || sleep(timer).await),
                 longest(Duration::ZERO, async || {
                     assert!(host.snapshot().actors.len() > 4 * OF_A_KIND);
                     Ok(())

@@ -558,8 +558,7 @@ impl Cell {
 }
 
 impl Cell {
-    /// The core cannot be trusted to end by its own rules: everybody who waits for this actor is told that it is gone,
-    /// and nothing is waited for.
+    /// The core cannot be trusted to end by its own rules: everybody hears that this actor is gone, and nobody waits.
     pub(crate) fn abandon(self: &Arc<Self>, error: &BoxedError) {
         let mut unheard = Vec::new();
         self.inbox.close(&mut unheard);
@@ -569,7 +568,6 @@ impl Cell {
             self.say_last(&to, dest, frame);
         }
         for Delivery { from, frame, .. } in unheard {
-            // Of these the core knows nothing.
             if let Frame::Start(start) = frame {
                 self.say_last(&from, Dest::Key(start.origin), Frame::Error(Box::new(error.clone())));
             }

@@ -73,10 +73,7 @@ fn reading_a_large_directory_takes_little_of_the_host_and_is_counted() {
         fs::write(folder.path().join(name), "").expect("there is room");
     }
     let path = folder.path().to_str().expect("it has a name in UTF-8").to_owned();
-    let bounds = [
-        (None, "64, then quota"),
-        (Some(10), "10, then quota"),
-    ];
+    let bounds = [(None, "64, then quota"), (Some(10), "10, then quota")];
     for (open, told) in bounds {
         let directory = Directory::new(path.clone(), "/data");
         let directory = open.into_iter().fold(directory, Directory::open);
