@@ -117,6 +117,8 @@ fn call(
     let (reason, cause) = (Some("\u{1b}[2J\n"), Cause::Interrupt);
     match name {
         "context.open" => drop(black_box(context::open(&options(p, "idle"), &nothing()))),
+        "context.open-granting" => drop(black_box(context::open_granting(&options(p, "idle"), &[], &nothing()))),
+        "context.granted" => drop(black_box(context::granted(c, "\u{1b}[2J\n"))),
         "context.started" => drop(black_box(context::started(c, &[0xf6]))),
         "context.finish" => drop(black_box(context::finish(c, &context::Ending::Cancelled))),
         "context.cancel" => drop(black_box(context::cancel(c, reason, &cause))),
