@@ -90,7 +90,10 @@ fn chatter(with_stderr: impl FnOnce(ChildStderr) -> Option<ChildStderr>) -> Tran
 fn a_log_that_cannot_be_written_ends_nothing() {
     let line = format!("steading call --log-level=info {OUTPUTS} chat 30 2>/dev/full");
     assert_eq!(shell(&line).exits(0).out, "null\n", "the disk is full");
-    shell(&format!("steading call {OUTPUTS} complain 30 2>/dev/full")).exits(1);
+    shell(&format!(
+        "steading call --stdio stderr=null {OUTPUTS} complain 30 2>/dev/full"
+    ))
+    .exits(1);
     let nobody = chatter(|stderr| {
         drop(stderr);
         None

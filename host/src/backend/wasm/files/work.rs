@@ -90,7 +90,8 @@ pub(super) async fn end_of<T>(running: &mut Running<T>) -> Result<T, Busy> {
 }
 
 pub(super) fn busy(_: Busy) -> io::Error {
-    io::ErrorKind::ResourceBusy.into()
+    // By its number: the engine knows few errors by their kind, and would say that the disk is broken.
+    rustix::io::Errno::BUSY.into()
 }
 
 /// Copies of descriptors, and on which terms the first of them may be used.
