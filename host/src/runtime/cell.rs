@@ -5,7 +5,6 @@
 //! into the inboxes of the receivers; what else there is to perform waits for the driver.
 
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -60,10 +59,10 @@ pub(crate) struct Cell {
     panic: OnceLock<BoxedError>,
 }
 
-struct State {
-    core: Core<Peer>,
+pub(super) struct State {
+    pub(super) core: Core<Peer>,
     /// What it has sent and nobody has taken in.
-    unread: Unread,
+    pub(super) unread: Unread,
     prepared: HashMap<PortalKey, Box<Prepared>>,
     effects: VecDeque<Effect>,
     /// Until when the driver sleeps, frames and nudges apart; 0 while it is awake.
@@ -155,7 +154,7 @@ impl Cell {
     }
 
     /// Commands of the core either happen or do not; a panic elsewhere leaves it whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -558,52 +557,6 @@ impl Cell {
 }
 
 impl Cell {
-    /// The core cannot be trusted to end by its own rules: everybody hears that this actor is gone, and nobody waits.
-    pub(crate) fn abandon(self: &Arc<Self>, error: &BoxedError) {
-        let mut unheard = Vec::new();
-        self.inbox.close(&mut unheard);
-        catch_unwind(AssertUnwindSafe(|| self.send_decided())).ok();
-        let words = AssertUnwindSafe(|| self.look(|core| core.last_words(error)));
-        for (to, dest, frame) in catch_unwind(words).unwrap_or_default() {
-            self.say_last(&to, dest, frame);
-        }
-        for Delivery { from, frame, .. } in unheard {
-            if let Frame::Start(start) = frame {
-                self.say_last(&from, Dest::Key(start.origin), Frame::Error(Box::new(error.clone())));
-            }
-        }
-        self.record_end(Some(error), Rung::Killed);
-        self.retire();
-    }
-}
-
-impl Cell {
-    /// What waits for room, and what the core had decided to send: how contexts ended of which it knows no more.
-    fn send_decided(&self) {
-        let mut state = self.lock();
-        for (to, delivery) in state.unread.take_waiting() {
-            to.push_last(delivery);
-        }
-        while let Some(output) = state.core.poll_output() {
-            match output {
-                Output::Send { to, dest, frame, .. } if !matches!(frame, Frame::Start(_)) => {
-                    self.say_last(&to, dest, frame);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn say_last(&self, to: &Peer, dest: Dest, frame: Frame) {
-        let from = self.inbox.clone();
-        let delivery = Delivery { from, dest, frame };
-        match delivery.frame.lane() {
-            Lane::Data => to.push_last(delivery),
-            // Who has gone before needs no word.
-            Lane::Control => drop(to.push(delivery)),
-        }
-    }
-
     /// The arguments of a call, charged to its caller until they are with the code that it calls. Small ones are not
     /// worth it: there are no more of them than contexts.
     fn charged(&self, args: Vec<u8>) -> Result<Bytes, BoxedError> {

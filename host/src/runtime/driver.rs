@@ -348,19 +348,15 @@ impl<B: Body> Driver<B> {
             // Frames that came in the middle of a turn would be points that nobody can find again.
             return turn.await;
         }
-        // Polled at once once more, what only lets others run would take it that they have.
-        let mut was_polled = true;
         loop {
             let deadline = self.cell.next_core_deadline();
-            let go_on = poll_fn(|cx| match std::mem::take(&mut was_polled) {
-                true => Poll::Pending,
-                false => turn.as_mut().poll(cx),
-            });
-            tokio::select! {
-                biased;
-                () = self.cell.inbox.control_readable() => {}
-                () = self.timer.until(&self.cell, deadline) => {}
-                result = go_on => return result,
+            let Self { cell, timer, .. } = self;
+            let has_more = |cx: &mut Context<'_>| match cell.inbox.poll_control_readable(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => timer.poll_until(cell, deadline, cx),
+            };
+            if let Some(result) = end_or(turn.as_mut(), has_more).await {
+                return result;
             }
             self.cell.inbox.take_control(&mut self.frames);
             self.cell.absorb_control(&mut self.frames, self.cell.now());
@@ -371,7 +367,6 @@ impl<B: Body> Driver<B> {
             if let Poll::Ready(result) = poll_once(turn.as_mut()).await {
                 return result;
             }
-            was_polled = true;
         }
     }
 
@@ -474,6 +469,27 @@ async fn any_room(peers: &[super::inbox::Peer]) {
     futures_util::future::select_all(peers.iter().map(|peer| Box::pin(peer.room()))).await;
 }
 
+/// The end of a turn that was polled just now; `None` if there is something else to attend to before. Polled at once once
+/// more, what only lets others run would take it that they have.
+///
+/// Not `select!`: where the turn has used up what the executor lets a task do before it lets others run, that looks at
+/// nothing the first time. The time after that would then be taken for the first, and what has woken the turn be lost.
+async fn end_or<T>(
+    mut turn: Pin<&mut impl Future<Output = T>>,
+    mut has_more: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Option<T> {
+    let mut was_polled = true;
+    poll_fn(|cx| {
+        let was_polled = std::mem::take(&mut was_polled);
+        match has_more(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending if was_polled => Poll::Pending,
+            Poll::Pending => turn.as_mut().poll(cx).map(Some),
+        }
+    })
+    .await
+}
+
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
@@ -487,10 +503,6 @@ struct Timer {
 }
 
 impl Timer {
-    async fn until(&mut self, cell: &Cell, deadline: u64) {
-        poll_fn(|cx| self.poll_until(cell, deadline, cx)).await;
-    }
-
     /// To be polled by one task only: one that has been told to wait is not asked again.
     fn poll_until(&mut self, cell: &Cell, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         if deadline == NO_DEADLINE {
@@ -532,4 +544,29 @@ impl Body for NoBody {
 
 impl Interrupt for NoBody {
     fn interrupt(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it may do at once is used up, and whatever says so has it polled again.
+    #[test]
+    fn a_turn_that_is_told_to_let_others_run_is_polled_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime without threads can be had");
+        let end = runtime.block_on(async {
+            let mut turn = pin!(async {
+                for _ in 0..1_000 {
+                    tokio::task::coop::consume_budget().await;
+                }
+            });
+            assert!(
+                poll_once(turn.as_mut()).await.is_pending(),
+                "it does more than it may at once"
+            );
+            tokio::time::timeout(Duration::from_secs(10), end_or(turn, |_| Poll::Pending)).await
+        });
+        assert_eq!(end, Ok(Some(())));
+    }
 }

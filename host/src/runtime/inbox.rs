@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -234,9 +233,9 @@ impl Inbox {
         })
     }
 
-    /// Waits until the control lane has something. Cancel-safe; one reader only.
-    pub(crate) async fn control_readable(&self) {
-        poll_fn(|cx| self.poll_ready(cx, |queue| !queue.control.is_empty())).await;
+    /// As [`Inbox::poll_readable`], for the control lane alone.
+    pub(crate) fn poll_control_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_ready(cx, |queue| !queue.control.is_empty())
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, ready: impl Fn(&Queue) -> bool) -> Poll<()> {

@@ -6,6 +6,7 @@
 //! actor whose code is Rust of the embedder, `story.rs` what is told of all this to those who listen,
 //! `snapshot.rs` what is seen of it by those who look.
 
+mod abandon;
 pub(crate) mod account;
 pub(crate) mod cell;
 pub(crate) mod children;

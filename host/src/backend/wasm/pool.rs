@@ -214,6 +214,15 @@ mod tests {
     fn a_component_takes_as_many_places_as_hold_what_it_is_made_of() {
         assert_eq!(places_for(1, 2), 1, "what toolchains make");
         assert_eq!([places_for(0, 0), places_for(4, 2), places_for(1, 16)], [1, 4, 8]);
+        let engine = wasmtime::Engine::default();
+        let component = |instances: usize| {
+            let text = format!(
+                "(component (core module $m (memory 1) (table 1 funcref)) {})",
+                "(core instance (instantiate $m))".repeat(instances)
+            );
+            Component::new(&engine, text).expect("it is valid")
+        };
+        assert_eq!([1, 3].map(|instances| places(&component(instances))), [1, 3]);
     }
 
     #[test]
