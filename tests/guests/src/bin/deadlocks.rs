@@ -59,7 +59,7 @@ impl Deadlocks {
                 for (ctx, ()) in members {
                     said = ctx
                         .stream(async |numbers| {
-                            for number in said {
+                            if let Some(number) = said {
                                 numbers.send(number).await?;
                             }
                             numbers.next().await
