@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
-use steading_types::{BoxedError, ErrorKind, Uuid, drives_terminals};
+use steading_types::{BoxedError, ErrorKind, Uuid, write_shown};
 
 use crate::error::Error;
 
@@ -190,14 +190,7 @@ impl Writer<'_, '_> {
     }
 
     fn safe(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            if drives_terminals(c) && c != '\t' {
-                write!(self.f, "{}", c.escape_default())?;
-            } else {
-                self.f.write_char(c)?;
-            }
-        }
-        Ok(())
+        write_shown(self.f, text, &['\t'])
     }
 }
 

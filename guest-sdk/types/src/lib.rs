@@ -31,4 +31,4 @@ pub use stdio::Stdio;
 #[cfg(not(target_family = "wasm"))]
 pub use stdio::{Capture, Captured};
 pub use supervision::{Backoff, FailureMatch, Fate, Intensity, Restart, RestartWhen, Restarted, Strategy, Supervision};
-pub use terminal::drives_terminals;
+pub use terminal::{drives_terminals, shown, write_shown};

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
-use steading_types::drives_terminals;
+use steading_types::{drives_terminals, shown};
 
 use super::failure::{Exit, Failure, Result};
 use super::stderr;
@@ -119,12 +119,7 @@ fn human(failure: &Failure, color: bool) -> String {
 
 /// Text that cannot drive a terminal: guests write error messages too.
 fn printable(text: &str) -> String {
-    let escape = |c: char| match c {
-        '\n' | '\t' => c.to_string(),
-        c if drives_terminals(c) => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(escape).collect()
+    shown(text, &['\n', '\t'])
 }
 
 /// The same JSON, in which nothing drives a terminal: the encoder leaves much of that as it is. All of it is within

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(crate) use steading_types::drives_terminals;
-use steading_types::{ActorId, Level};
+use steading_types::{ActorId, Level, shown};
 use tracing::level_filters::LevelFilter;
 
 /// Bytes a line may have (design 5).
@@ -198,14 +198,7 @@ pub(crate) fn escape(text: &str) -> String {
     if !text.contains(drives_terminals) {
         return text.to_owned();
     }
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match drives_terminals(c) {
-            true => escaped.extend(c.escape_default()),
-            false => escaped.push(c),
-        }
-    }
-    escaped
+    shown(text, &[])
 }
 
 #[cfg(test)]

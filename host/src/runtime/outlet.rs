@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
+use steading_types::shown;
 use tokio::sync::Notify;
 
 use super::lock;
-use super::log::drives_terminals;
 
 /// Bytes that one actor may have here.
 const ROOM: usize = 8 << 10;
@@ -263,12 +263,7 @@ impl Plain {
             self.begun = bytes.split_off(bytes.len() - begun.len());
         }
         for chunk in bytes.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match drives_terminals(c) && !matches!(c, '\n' | '\t') {
-                    true => plain.extend(c.escape_default()),
-                    false => plain.push(c),
-                }
-            }
+            plain.push_str(&shown(chunk.valid(), &['\n', '\t']));
             if !chunk.invalid().is_empty() {
                 plain.push(char::REPLACEMENT_CHARACTER);
             }
