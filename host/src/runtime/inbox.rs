@@ -15,7 +15,6 @@ use steading_types::ActorId;
 use tokio::sync::Notify;
 
 use super::lent::Lending;
-use super::unread::FRAME;
 
 /// The way to an actor.
 pub(crate) type Peer = Arc<Inbox>;
@@ -29,6 +28,14 @@ pub(crate) struct Delivery {
     pub(crate) from: Peer,
     pub(crate) dest: Dest,
     pub(crate) frame: Frame,
+}
+
+/// Bytes that a frame counts beside its payload: what the host keeps of one that has none.
+pub(crate) const FRAME: usize = 128;
+
+/// What a frame of data counts where it waits.
+pub(crate) fn cost(frame: &Frame) -> usize {
+    frame.payload_len() + FRAME
 }
 
 /// Why a frame was not taken.
@@ -103,7 +110,7 @@ impl Inbox {
                 queue.control.push_back(delivery);
             }
             Lane::Data => {
-                let bytes = delivery.frame.payload_len() + FRAME;
+                let bytes = cost(&delivery.frame);
                 if queue.data_bytes > 0 && queue.data_bytes + bytes > INBOX_BYTES {
                     queue.crowded = true;
                     return Err(Rejected::Full(delivery));
@@ -124,7 +131,7 @@ impl Inbox {
         if queue.closed {
             return;
         }
-        queue.data_bytes += delivery.frame.payload_len() + FRAME;
+        queue.data_bytes += cost(&delivery.frame);
         queue.data.push_back(delivery);
         drop(queue);
         self.reader.wake();
@@ -190,7 +197,7 @@ impl Inbox {
         let next = queue.control.pop_front().or_else(|| queue.data.pop_front());
         if let Some(Delivery { frame, .. }) = &next {
             match (frame.lane(), frame) {
-                (Lane::Data, _) => queue.data_bytes -= frame.payload_len() + FRAME,
+                (Lane::Data, _) => queue.data_bytes -= cost(frame),
                 (Lane::Control, Frame::Start(start)) => queue.start_bytes -= start.cost(),
                 (Lane::Control, _) => {}
             }
@@ -213,7 +220,7 @@ impl Inbox {
             queue.control.push_front(delivery);
         }
         for delivery in data.into_iter().rev() {
-            queue.data_bytes += delivery.frame.payload_len() + FRAME;
+            queue.data_bytes += cost(&delivery.frame);
             queue.data.push_front(delivery);
         }
     }

@@ -12,10 +12,7 @@ use std::sync::Arc;
 use steading_types::{Key, Uuid};
 
 use super::account::Account;
-use super::inbox::{Delivery, Peer, Rejected};
-
-/// Bytes that a frame counts beside its payload: what the host keeps of one that has none.
-pub(crate) const FRAME: usize = 128;
+use super::inbox::{Delivery, FRAME, Peer, Rejected, cost};
 
 /// The account of one actor.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ impl Unread {
 
     /// This found no room, or others wait there before it.
     pub(crate) fn defer(&mut self, to: Peer, context: Key, delivery: Delivery) {
-        self.charge(cost(&delivery));
+        self.charge(cost(&delivery.frame));
         let crowd = self.crowds.entry(to.id().uuid).or_insert_with(|| Crowd {
             peer: to,
             frames: VecDeque::new(),
@@ -113,7 +110,7 @@ impl Unread {
         let mut sent = 0;
         for crowd in self.crowds.values_mut() {
             while let Some((context, delivery)) = crowd.frames.pop_front() {
-                let bytes = cost(&delivery);
+                let bytes = cost(&delivery.frame);
                 match crowd.peer.push(delivery) {
                     Ok(()) | Err(Rejected::Overloaded) => {}
                     Err(Rejected::Closed(delivery)) => lost(context, delivery),
@@ -192,10 +189,6 @@ impl Drop for Unread {
     fn drop(&mut self) {
         self.give(self.waiting);
     }
-}
-
-fn cost(delivery: &Delivery) -> usize {
-    delivery.frame.payload_len() + FRAME
 }
 
 #[cfg(test)]
