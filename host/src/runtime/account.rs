@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steading_types::{ActorId, Budget};
+use steading_types::{ActorId, Budget, Uuid};
 
 /// Nanoseconds of its share that an account may save up.
 const SAVED: u64 = 50_000_000;
@@ -19,6 +19,8 @@ pub(crate) struct Account {
     above: Option<Arc<Account>>,
     /// Whose it is, as the subject of a sentence.
     owner: String,
+    /// Of which actor with all below it; `None` if of nobody's.
+    of: Option<Uuid>,
     memory: Gauge,
     actors: Gauge,
     cpu: Option<Share>,
@@ -48,11 +50,6 @@ pub struct BudgetStatus {
     pub cpu_limit: Option<u32>,
 }
 
-/// Whose account it is, for an actor with all below it.
-pub(crate) fn subtree_of(id: &ActorId) -> String {
-    format!("{id} with all below it")
-}
-
 /// What an account had no room for.
 #[derive(Clone, Debug)]
 pub(crate) struct Exceeded {
@@ -65,10 +62,21 @@ pub(crate) struct Exceeded {
 impl Account {
     /// An account within this one, or within none.
     pub(crate) fn new(above: Option<Arc<Self>>, owner: String, budget: Budget) -> Arc<Self> {
+        Self::make(above, (owner, None), budget)
+    }
+
+    /// That of an actor with all below it, within this one.
+    pub(crate) fn of_subtree(self: &Arc<Self>, id: &ActorId, budget: Budget) -> Arc<Self> {
+        let owner = format!("{id} with all below it");
+        Self::make(Some(self.clone()), (owner, Some(id.uuid)), budget)
+    }
+
+    fn make(above: Option<Arc<Self>>, (owner, of): (String, Option<Uuid>), budget: Budget) -> Arc<Self> {
         let shares = budget.cpu.is_some() || above.as_ref().is_some_and(|above| above.shares);
         Arc::new(Self {
             above,
             owner,
+            of,
             memory: Gauge::of(budget.memory.unwrap_or(u64::MAX)),
             actors: Gauge::of(budget.actors.map_or(u64::MAX, u64::from)),
             cpu: budget.cpu.map(Share::of),
@@ -83,7 +91,7 @@ impl Account {
 
     /// What is used of it, if it is that of this actor with all below it, and not of somebody above.
     pub(crate) fn status_for(&self, id: &ActorId) -> Option<BudgetStatus> {
-        (self.owner == subtree_of(id)).then(|| BudgetStatus {
+        (self.of == Some(id.uuid)).then(|| BudgetStatus {
             memory: self.memory.status(),
             actors: self.actors.status(),
             cpu_limit: self.cpu.as_ref().map(|share| share.thousandths),
@@ -191,31 +199,47 @@ impl Exceeded {
     }
 }
 
-/// Bytes of the host's own memory that are charged to an account, for as long as they are held.
+/// Memory of the host's own that is charged to an account, for as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Held {
+    account: Arc<Account>,
+    bytes: u64,
+}
+
+impl Held {
+    /// Charges for so many bytes, if there is room.
+    pub(crate) fn take(account: &Arc<Account>, bytes: usize) -> Result<Self, Exceeded> {
+        let bytes = bytes as u64;
+        account.take_memory(bytes)?;
+        let account = account.clone();
+        Ok(Self { account, bytes })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.account.give_memory(self.bytes);
+    }
+}
+
+/// Bytes that are charged to an account, for as long as they are held.
 #[derive(Debug)]
 pub(crate) struct Charged {
     bytes: Vec<u8>,
-    account: Arc<Account>,
+    _held: Held,
 }
 
 impl Charged {
     /// Charges for them, if there is room.
     pub(crate) fn new(bytes: Vec<u8>, account: &Arc<Account>) -> Result<Self, Exceeded> {
-        account.take_memory(bytes.len() as u64)?;
-        let account = account.clone();
-        Ok(Self { bytes, account })
+        let _held = Held::take(account, bytes.len())?;
+        Ok(Self { bytes, _held })
     }
 }
 
 impl AsRef<[u8]> for Charged {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl Drop for Charged {
-    fn drop(&mut self) {
-        self.account.give_memory(self.bytes.len() as u64);
     }
 }
 

@@ -9,7 +9,7 @@ use steading_types::{
     BoxedError, Budget, Clock, ComponentRef, Counted, Description, Directory, ErrorKind, GRANTED, Key, Level, Spec,
 };
 
-use super::account::{Account, Exceeded, subtree_of};
+use super::account::{Account, Exceeded};
 use super::cell::{Cell, new_inbox};
 use super::disk::Seats;
 use super::inbox::Peer;
@@ -291,8 +291,7 @@ impl Cell {
         if budget == Budget::default() {
             return self.grants.account.clone();
         }
-        let owner = subtree_of(inbox.id());
-        Account::new(Some(self.grants.account.clone()), owner, budget)
+        self.grants.account.of_subtree(inbox.id(), budget)
     }
 
     /// By the budgets first: who is over its own need not be told what the machine has left.
@@ -455,7 +454,8 @@ fn mixed(seed: u64) -> u64 {
 /// Bytes a name may have: it is in every line and every error that is about its actor.
 pub(crate) const LONGEST_NAME: usize = 256;
 
-fn cut(name: &str) -> &str {
+/// As much of a name as is shown.
+pub(super) fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(LONGEST_NAME)]
 }
 

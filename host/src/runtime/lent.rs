@@ -13,7 +13,7 @@ use steading_proto::Core;
 use steading_types::{BoxedError, Directory, ErrorKind, GRANTED, Grant, Key, OpenOptions};
 
 use super::cell::Cell;
-use super::children::GrantedDir;
+use super::children::{GrantedDir, LONGEST_NAME, cut};
 use super::inbox::{Inbox, Peer};
 use super::lock;
 use super::log::{drives_terminals, escape};
@@ -22,9 +22,6 @@ use super::quota::Quota;
 /// Directories and components that the contexts of one actor may grant at a time: each directory may be a descriptor
 /// of the whole process.
 pub(crate) const MOST: usize = 64;
-
-/// Bytes that the name of something granted may have.
-const LONGEST_NAME: usize = 256;
 
 /// How long something may be used: as long as all of these contexts last.
 #[derive(Clone, Debug, Default)]
@@ -277,10 +274,6 @@ fn check_name<'a>(name: &str, mut known: impl Iterator<Item = &'a str>) -> Resul
         name if known.any(|known| known == name) => Err(format!("two directories are called `{shown}`")),
         _ => Ok(()),
     }
-}
-
-fn cut(name: &str) -> &str {
-    &name[..name.floor_char_boundary(LONGEST_NAME)]
 }
 
 impl Inbox {

@@ -14,7 +14,7 @@ use wasmtime::component::Val;
 use super::super::instance::Instance;
 use super::exports::Function;
 use super::{text, values};
-use crate::runtime::account::{Account, Exceeded};
+use crate::runtime::account::{Exceeded, Held};
 use crate::runtime::cell::Cell;
 use crate::runtime::driver::Stopped;
 use crate::runtime::inbox::INBOX_BYTES;
@@ -185,29 +185,6 @@ impl ForeignBody {
     fn finish(&self, context: Key, ending: Ending) {
         // Refused if the context has ended, and then nobody listens: what it returns fits.
         self.boundary.finish(context, ending).ok();
-    }
-}
-
-/// Memory of the host's that a call needs, charged as its guest's own is, for as long as this is held.
-struct Held {
-    account: Arc<Account>,
-    bytes: u64,
-}
-
-impl Held {
-    fn take(account: &Arc<Account>, bytes: usize) -> Result<Self, Exceeded> {
-        let bytes = bytes as u64;
-        account.take_memory(bytes)?;
-        Ok(Self {
-            account: account.clone(),
-            bytes,
-        })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.account.give_memory(self.bytes);
     }
 }
 
