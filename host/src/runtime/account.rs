@@ -273,10 +273,11 @@ impl Gauge {
     fn take(&self, amount: u64) -> bool {
         let more = |used: u64| used.checked_add(amount).filter(|used| *used <= self.limit);
         let before = self.used.fetch_update(Relaxed, Relaxed, more);
-        if let Ok(before) = before {
-            self.most.fetch_max(before + amount, Relaxed);
-        }
-        before.is_ok()
+        before.map(|before| self.note(before + amount)).is_ok()
+    }
+
+    fn note(&self, used: u64) {
+        self.most.fetch_max(used, Relaxed);
     }
 
     fn status(&self) -> Use {
@@ -288,7 +289,8 @@ impl Gauge {
     }
 
     fn owe(&self, amount: u64) {
-        self.used.fetch_add(amount, Relaxed);
+        let before = self.used.fetch_add(amount, Relaxed);
+        self.note(before.saturating_add(amount));
     }
 
     fn is_overdrawn(&self) -> bool {
@@ -395,7 +397,8 @@ mod tests {
         drop(held);
         assert!(!part.is_overdrawn());
         part.give_memory(20);
-        assert_eq!(whole.memory.used.load(Relaxed), 0);
+        let memory = whole.memory.status();
+        assert_eq!((memory.now, memory.most), (0, 110), "what was owed was there as well");
     }
 
     #[test]
