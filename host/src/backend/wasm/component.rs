@@ -203,14 +203,10 @@ impl Source<'_> {
         let Some(cache) = self.engine.cache() else {
             return Ok(None);
         };
-        let Some((component, entry)) = self.entry(cache) else {
+        let Some((component, described, entry)) = self.entry(cache) else {
             return self.refusal(cache).map_or(Ok(None), Err);
         };
         let linkage = link(self.engine, &component, self.file, self.unknown)?;
-        let described = match entry.description() {
-            UNDESCRIBED => None,
-            bytes => description::decode(bytes),
-        };
         let description = match described {
             Some(description) => description,
             None => {
@@ -222,13 +218,16 @@ impl Source<'_> {
         Ok(Some(linkage.loaded(description, true)))
     }
 
-    fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Entry)> {
+    /// The component, what it said of itself if it has said so, and the entry of both.
+    fn entry(self, cache: &Cache) -> Option<(wasmtime::component::Component, Option<Description>, Entry)> {
         let entry = cache.load(self.key)?;
-        let is_whole = entry.description() == UNDESCRIBED || description::decode(entry.description()).is_some();
-        let component = is_whole.then(|| deserialize(self.engine, entry.code()))?;
-        let component =
-            component.inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
-        Some((component.ok()?, entry))
+        let described = match entry.description() {
+            UNDESCRIBED => None,
+            bytes => Some(description::decode(bytes)?),
+        };
+        let component = deserialize(self.engine, entry.code())
+            .inspect_err(|error| tracing::warn!(%error, "compile cache: entry does not load; compiling anew"));
+        Some((component.ok()?, described, entry))
     }
 
     fn describe(self, linkage: &Linkage) -> Result<Description, LoadError> {
